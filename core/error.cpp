@@ -1,0 +1,62 @@
+#include <eddy/core/error.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+namespace eddy {
+namespace {
+
+class EddyCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "eddy"; }
+  std::string message(int value) const override {
+    switch (static_cast<Errc>(value)) {
+      case Errc::kEndOfInput: return "end of input";
+      case Errc::kClosed: return "closed";
+      case Errc::kOverLimit: return "over the limit";
+      case Errc::kTimedOut: return "deadline passed";
+      case Errc::kBadAddress: return "not an address";
+      case Errc::kUnsupported: return "not supported";
+    }
+    return "unknown condition";
+  }
+};
+
+}  // namespace
+
+const std::error_category& eddy_category() noexcept {
+  static const EddyCategory category;
+  return category;
+}
+
+std::error_code make_error_code(Errc condition) noexcept {
+  return {static_cast<int>(condition), eddy_category()};
+}
+
+std::error_code errno_code(int errno_value) noexcept {
+  return {errno_value, std::system_category()};
+}
+
+Error::Error(std::error_code code, const char* call, std::string subject, std::string advice)
+    : code_(code), call_(call), subject_(std::move(subject)), advice_(std::move(advice)) {}
+
+std::string Error::message() const {
+  std::string text = call_;
+  if (!subject_.empty()) text.append(" ").append(subject_);
+  text.append(": ").append(code_.message());
+  if (!advice_.empty()) text.append(" (").append(advice_).append(")");
+  return text;
+}
+
+std::unexpected<Error> failure(int negative_errno, const char* call, std::string subject,
+                               std::string advice) {
+  return std::unexpected<Error>(std::in_place, errno_code(-negative_errno), call,
+                                std::move(subject), std::move(advice));
+}
+
+int report(const Error& error) {
+  fprintf(stderr, "%s: %s\n", program_invocation_short_name, error.message().c_str());
+  return 2;
+}
+
+}  // namespace eddy
