@@ -1,0 +1,37 @@
+# How everything in this project is compiled. The scope is this project's folders: a project that
+# takes eddy in with add_subdirectory keeps its own flags.
+
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+
+if(PROJECT_IS_TOP_LEVEL)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+  set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
+  find_program(CCACHE ccache)
+  if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+  endif()
+endif()
+
+# Frame pointers cost nothing that can be measured and make every profile readable.
+add_compile_options(-fno-omit-frame-pointer)
+
+# Designated initialisers that leave members out are how options are given here, so the warning
+# about members that are left out is off.
+add_compile_options(
+  -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wcast-qual -Wvla -Wno-missing-field-initializers)
+if(EDDY_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+# libstdc++'s own checks (an index out of bounds, an empty optional) wherever asserts are on.
+add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+
+if(EDDY_SANITIZE)
+  add_compile_options(-fsanitize=${EDDY_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${EDDY_SANITIZE})
+endif()
