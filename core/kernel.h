@@ -33,6 +33,7 @@ class Kernel {
 
   // --- Sockets. Descriptors are made close-on-exec and non-blocking: pass SOCK_CLOEXEC | SOCK_NONBLOCK.
   virtual int socket(int domain, int type, int protocol) = 0;
+  virtual int socketpair(int domain, int type, int protocol, int descriptors[2]) = 0;
   virtual int bind(int fd, const sockaddr* address, socklen_t length) = 0;
   virtual int listen(int fd, int backlog) = 0;
   virtual int accept4(int fd, sockaddr* address, socklen_t* length, int flags) = 0;

@@ -120,6 +120,9 @@ class LinuxKernel final : public Kernel {
   int socket(int domain, int type, int protocol) override {
     return checked(::socket(domain, type, protocol));
   }
+  int socketpair(int domain, int type, int protocol, int descriptors[2]) override {
+    return checked(::socketpair(domain, type, protocol, descriptors));
+  }
   int bind(int fd, const sockaddr* address, socklen_t length) override {
     return checked(::bind(fd, address, length));
   }

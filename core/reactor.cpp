@@ -1,0 +1,378 @@
+#include <eddy/core/check.h>
+#include <eddy/core/linux_kernel.h>
+#include <eddy/core/reactor.h>
+#include <eddy/core/watch_internal.h>
+#include <errno.h>
+
+#include <algorithm>
+#include <limits>
+#include <string>
+
+namespace eddy {
+namespace {
+
+constexpr int64_t kForever = -1;
+
+// The histograms of the loop's own times: two digits, up to a minute.
+Histogram make_loop_histogram() { return Histogram({.highest = 60'000'000'000, .digits = 2}); }
+
+TimePoint to_time(int64_t ns) { return TimePoint(std::chrono::nanoseconds(ns)); }
+
+TimePoint after(TimePoint from, std::chrono::nanoseconds delay) {
+  if (delay <= std::chrono::nanoseconds::zero()) return from;
+  const bool overflows = delay > TimePoint::max() - from;
+  return overflows ? TimePoint::max() : from + delay;
+}
+
+}  // namespace
+
+// --- Beginning and end
+
+Reactor::Reactor(const ReactorOptions& options) : Reactor(linux_kernel(), options) {}
+
+Reactor::Reactor(Kernel& kernel, const ReactorOptions& options)
+    : kernel_(kernel),
+      options_(options),
+      waker_(kernel),
+      mailbox_(waker_),
+      timers_(to_time(kernel.monotonic_ns())),
+      turn_time_(now()),
+      loop_lag_(make_loop_histogram()),
+      callback_time_(make_loop_histogram()) {
+  if (auto ready = set_up(options); !ready) error_ = ready.error();
+}
+
+Result<std::unique_ptr<Reactor>> Reactor::open(const ReactorOptions& options) {
+  auto reactor = std::make_unique<Reactor>(options);
+  if (reactor->error_) return std::unexpected(*reactor->error_);
+  return reactor;
+}
+
+Result<void> Reactor::set_up(const ReactorOptions& options) {
+  process_ = kernel_.process_id();
+  auto choice = choose_backend(kernel_, options);
+  if (!choice) return std::unexpected(choice.error());
+  choice_ = *choice;
+  ring_ = BufferRing::make(kernel_, suitable_buffers(choice_, options.buffers));
+  if (ring_ == nullptr) return failure(-ENOMEM, "mmap", "buffer ring");
+  turn_.emplace(kernel_, *ring_);
+  output_room_.emplace(*ring_);
+  auto backend = make_backend(choice_, *turn_, options);
+  if (!backend) return std::unexpected(backend.error());
+  backend_ = std::move(*backend);
+  waker_.fd = kernel_.eventfd();
+  if (waker_.fd < 0) return failure(waker_.fd, "eventfd");
+  auto wake = watch(waker_.fd, Interest::kReadable,
+                    [this](Interest) { kernel_.read_eventfd(waker_.fd); });
+  if (!wake) return std::unexpected(wake.error());
+  wake->set_keeps_alive(false);
+  return {};
+}
+
+Reactor::~Reactor() {
+  EDDY_INVARIANT(!in_turn_, "a reactor must not be destroyed by one of its own callbacks");
+  EDDY_REQUIRE(on_own_thread(), "a reactor is destroyed by the thread that ran it");
+  mailbox_.discard();
+  if (backend_ != nullptr) close_everything();
+  backend_.reset();
+  output_room_.reset();
+  if (waker_.fd >= 0) kernel_.close(waker_.fd);
+}
+
+// Cancels all, and takes completions until the kernel has let go: only then may memory be unmapped, since closing a ring
+// does not stop the kernel's writes at once.
+void Reactor::close_everything() {
+  const bool of_this_process = kernel_.process_id() == process_;
+  while (live_ != nullptr && of_this_process) {
+    for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) {
+      if (!slot->closing) slot->abandon();
+    }
+    if (backend_->wait(kForever) < 0) break;
+    backend_->dispatch();
+    free_retired();
+  }
+  // Reached with slots only in a forked child, or when the kernel refuses to wait: there is nothing to be reaped.
+  while (live_ != nullptr) {
+    live_->retired = false;
+    retire(*live_);
+    free_retired();
+  }
+}
+
+bool Reactor::on_own_thread() const { return thread_ == 0 || thread_ == kernel_.thread_id(); }
+
+// --- Slots
+
+void Reactor::enlist(Slot& slot) {
+  slot.previous_live = nullptr;
+  slot.next_live = live_;
+  if (live_ != nullptr) live_->previous_live = &slot;
+  live_ = &slot;
+  ++slots_;
+  ++slots_keeping_alive_;
+}
+
+void Reactor::retire(Slot& slot) {
+  EDDY_REQUIRE(!slot.retired, "a slot is retired once");
+  slot.retired = true;
+  slot.closing = true;
+  retired_.push_back(&slot);
+}
+
+void Reactor::free_retired() {
+  // By index: destroying a slot may destroy the user's callbacks, whose captures may do anything.
+  for (size_t i = 0; i < retired_.size(); ++i) {
+    Slot& slot = *retired_[i];
+    turn_->dirty.remove(slot);
+    (slot.previous_live == nullptr ? live_ : slot.previous_live->next_live) = slot.next_live;
+    if (slot.next_live != nullptr) slot.next_live->previous_live = slot.previous_live;
+    --slots_;
+    slots_keeping_alive_ -= slot.keeps_loop_alive ? 1 : 0;
+    pool_.free(slot);
+  }
+  retired_.clear();
+}
+
+void Reactor::set_keeps_alive(Slot& slot, bool keeps) {
+  if (slot.keeps_loop_alive == keeps) return;
+  slot.keeps_loop_alive = keeps;
+  slots_keeping_alive_ += keeps ? 1 : -1;
+}
+
+// --- Running
+
+int Reactor::run() {
+  while (!error_ && !stop_.load(std::memory_order_relaxed) && alive()) {
+    if (auto turned = turn_once(kForever); !turned) error_ = turned.error();
+  }
+  stop_.store(false, std::memory_order_relaxed);
+  if (!error_) return 0;
+  report(*error_);
+  return 1;
+}
+
+Result<size_t> Reactor::run_once(std::chrono::nanoseconds timeout) {
+  if (error_) return std::unexpected(*error_);
+  return turn_once(timeout.count());
+}
+
+void Reactor::stop() {
+  stop_.store(true, std::memory_order_relaxed);
+  if (waker_.fd >= 0) kernel_.write_eventfd(waker_.fd);
+}
+
+bool Reactor::alive() const {
+  return slots_keeping_alive_ != 0 || references_ != 0 || timers_.referenced() != 0 ||
+         !deferred_.empty() || !retired_.empty();
+}
+
+// The first turn binds the reactor to its thread.
+Result<void> Reactor::check_thread() {
+  if (thread_ != 0) {
+    EDDY_REQUIRE(on_own_thread(), "a reactor is run by one thread only");
+    return {};
+  }
+  if (kernel_.process_id() != process_) {
+    return failure(-ECHILD, "Reactor::run", {}, "a reactor does not survive fork: make one in the child");
+  }
+  thread_ = kernel_.thread_id();
+  if (options_.timer_slack.count() > 0) kernel_.set_timer_slack(options_.timer_slack.count());
+  return {};
+}
+
+Result<size_t> Reactor::turn_once(int64_t timeout_ns) {
+  if (auto mine = check_thread(); !mine) return std::unexpected(mine.error());
+  EDDY_INVARIANT(!in_turn_, "run and run_once must not be called from a callback");
+  prepare();
+  if (const int failed = wait(time_to_wait(timeout_ns)); failed < 0) {
+    return failure(failed, choice_.kind == BackendKind::kEpoll ? "epoll_pwait2" : "io_uring_enter");
+  }
+  return dispatch();
+}
+
+bool Reactor::prepare() {
+  if (error_) return false;
+  flush_dirty();
+  return backend_->has_ready() || !deferred_.empty();
+}
+
+int64_t Reactor::time_to_wait(int64_t timeout_ns) {
+  if (timeout_ns == 0 || !deferred_.empty() || backend_->has_ready() ||
+      stop_.load(std::memory_order_relaxed)) {
+    return 0;
+  }
+  const auto deadline = timers_.next_deadline();
+  if (!deadline) return timeout_ns;
+  const int64_t until = std::max<int64_t>((*deadline - now()).count(), 0);
+  return timeout_ns < 0 ? until : std::min(until, timeout_ns);
+}
+
+int Reactor::wait(int64_t timeout_ns) {
+  wait_began_ = now();
+  const TimePoint spin_until = wait_began_ + options_.spin;
+  int result = 0;
+  while (timeout_ns != 0 && options_.spin.count() > 0 && now() < spin_until) {
+    result = backend_->wait(0);
+    if (result < 0 || backend_->has_ready()) timeout_ns = 0;
+  }
+  if (timeout_ns != 0) {
+    for (auto& [id, hook] : sleep_hooks_) hook();
+    flush_dirty();
+    if (!deferred_.empty() || !mailbox_.prepare_sleep()) timeout_ns = 0;
+  }
+  if (result == 0) result = backend_->wait(timeout_ns);
+  turn_time_ = now();
+  mailbox_.woken();
+  return result;
+}
+
+size_t Reactor::dispatch() {
+  in_turn_ = true;
+  ++turn_->counters.turns;
+  const uint64_t before = turn_->counters.completions;
+  backend_->dispatch();
+  const auto due = timers_.size() != 0 ? timers_.next_deadline() : std::nullopt;
+  size_t timers = 0;
+  if (due && *due <= turn_time_) {
+    loop_lag_.record((turn_time_ - *due).count());
+    timers = timers_.expire(turn_time_);
+  }
+  const size_t posted = mailbox_.drain();
+  run_deferred();
+  flush_dirty();
+  if (turn_->relief_wanted) relieve_ring();
+  free_retired();
+  in_turn_ = false;
+  finish_turn(timers, posted);
+  return turn_->counters.completions - before + timers + posted;
+}
+
+void Reactor::finish_turn(size_t timers, size_t posted) {
+  const TimePoint end = now();
+  callback_time_.record((end - turn_time_).count());
+  if (!trace_) return;
+  trace_(TurnTrace{.number = turn_->counters.turns,
+                   .waited = turn_time_ - wait_began_,
+                   .dispatched = end - turn_time_,
+                   .completions = turn_->counters.completions,
+                   .timers = timers,
+                   .posted = posted});
+}
+
+void Reactor::flush_dirty() {
+  while (Slot* slot = turn_->dirty.pop()) {
+    if (!slot->closing) slot->flush();
+  }
+}
+
+// The ring ran dry: what has waited long in queues, in small pieces, is copied out of it.
+void Reactor::relieve_ring() {
+  turn_->relief_wanted = false;
+  for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) {
+    if (!slot->closing) slot->relocate();
+  }
+}
+
+void Reactor::run_deferred() {
+  // What is deferred meanwhile runs in the next turn.
+  std::vector<InlineFunction<void()>> work;
+  work.swap(deferred_);
+  for (auto& item : work) item();
+  work.clear();
+  if (deferred_.empty()) deferred_.swap(work);  // keeps the memory
+}
+
+// --- Time, work, hooks
+
+TimePoint Reactor::now() const { return to_time(kernel_.monotonic_ns()); }
+
+int Reactor::poll_fd() const { return backend_ == nullptr ? -1 : backend_->poll_descriptor(); }
+
+std::optional<TimePoint> Reactor::next_deadline() { return timers_.next_deadline(); }
+
+TimerId Reactor::start_timer(std::chrono::nanoseconds delay, TimerCallback callback,
+                             TimerOptions options) {
+  return timers_.start(after(now(), delay), std::move(callback), options);
+}
+
+TimerId Reactor::start_timer_at(TimePoint deadline, TimerCallback callback, TimerOptions options) {
+  return timers_.start(deadline, std::move(callback), options);
+}
+
+bool Reactor::restart_timer(TimerId id, std::chrono::nanoseconds delay) {
+  return timers_.restart(id, after(now(), delay));
+}
+
+void Reactor::defer(InlineFunction<void()> work) { deferred_.push_back(std::move(work)); }
+
+size_t Reactor::before_sleep(InlineFunction<void()> hook) {
+  sleep_hooks_.emplace_back(next_hook_, std::move(hook));
+  return next_hook_++;
+}
+
+void Reactor::remove_before_sleep(size_t id) {
+  std::erase_if(sleep_hooks_, [id](const auto& entry) { return entry.first == id; });
+}
+
+// --- Watches
+
+Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Interest)> callback) {
+  if (error_) return std::unexpected(*error_);
+  EDDY_REQUIRE(on_own_thread(), "Reactor::watch is called from the reactor's thread");
+  const std::string subject = "fd " + std::to_string(fd);
+  const int kind = kernel_.descriptor_kind(fd);
+  if (kind < 0) return failure(kind, "watch", subject);
+  if (kind == static_cast<int>(DescriptorKind::kRegularFile)) {
+    return std::unexpected(Error(Errc::kUnsupported, "watch", subject,
+                                 "a regular file is always ready: read it, or watch it by inotify"));
+  }
+  const auto at = std::lower_bound(watched_.begin(), watched_.end(), fd);
+  if (at != watched_.end() && *at == fd) {
+    return failure(-EEXIST, "watch", subject, "a descriptor has one watch at a time");
+  }
+  auto* slot = make_slot<WatchSlot>(0, *this, std::move(callback));
+  if (slot == nullptr) return failure(-ENOMEM, "watch", subject);
+  slot->fd = fd;
+  if (const int failed = backend_->add(*slot); failed < 0) {
+    retire(*slot);
+    return failure(failed, "watch", subject);
+  }
+  watched_.insert(at, fd);
+  backend_->watch(*slot, interest);
+  return Watch(*slot);
+}
+
+Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)> callback) {
+  if (error_) return std::unexpected(*error_);
+  const int fd = kernel_.open_signal(signal_number);
+  if (fd < 0) return failure(fd, "sigaction", "signal " + std::to_string(signal_number));
+  auto watched =
+      watch(fd, Interest::kReadable, [this, fd, call = std::move(callback)](Interest) mutable {
+        if (const int64_t count = kernel_.read_eventfd(fd); count > 0) call(count);
+      });
+  if (!watched) {
+    kernel_.close_signal(signal_number, fd);
+    return watched;
+  }
+  watched->slot_->signal_number = signal_number;
+  return watched;
+}
+
+// --- Looking
+
+ReactorStats Reactor::stats() const {
+  ReactorStats stats;
+  stats.loop_lag_ns = &loop_lag_;
+  stats.callback_time_ns = &callback_time_;
+  stats.slots = slots_;
+  stats.timers = timers_.size();
+  if (!turn_) return stats;
+  stats.counters = turn_->counters;
+  stats.segments_in_use = ring_->in_use();
+  stats.pinned_bytes = ring_->pinned_bytes();
+  return stats;
+}
+
+void Reactor::set_trace(InlineFunction<void(const TurnTrace&)> hook) { trace_ = std::move(hook); }
+
+}  // namespace eddy

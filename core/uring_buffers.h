@@ -1,0 +1,54 @@
+// A BufferRing's segments in the kernel's hands: a provided buffer ring.
+//
+// Segments are handed over by writing to memory that the kernel reads; no system call. Where the kernel consumes buffers
+// incrementally (Linux 6.12) a segment serves many receives; where it does not, each receive takes a whole one, and the
+// reactor gives the BufferRing smaller segments.
+// Source: io_uring_setup_buf_ring(3), io_uring_buf_ring_add(3).
+#pragma once
+
+#include <eddy/core/buffer_ring.h>
+#include <eddy/core/uring_queue.h>
+
+namespace eddy {
+
+class UringBuffers {
+ public:
+  static constexpr uint16_t kGroup = 0;
+
+  explicit UringBuffers(BufferRing& ring) : ring_(ring) {}
+  ~UringBuffers();
+  UringBuffers(const UringBuffers&) = delete;
+  UringBuffers& operator=(const UringBuffers&) = delete;
+
+  // Registers the ring, at the BufferRing's limit of segments. 0 or a negative errno.
+  int open(Kernel& kernel, UringQueue& queue, bool incremental);
+
+  // Hands free segments over until as many lie open as the BufferRing's options ask for.
+  void replenish() {
+    if (open_segments_ < ring_.options().initial_segments && ring_.has_free()) hand_over();
+  }
+  // The bytes of a completion that names a buffer, in the order of the completion queue.
+  Slice take(const UringQueue::Completion& completion) {
+    Segment& segment =
+        ring_.segment(static_cast<uint16_t>(completion.flags >> IORING_CQE_BUFFER_SHIFT));
+    const bool last = !incremental_ || (completion.flags & uring::kCompletionBufferMore) == 0;
+    if (last) --open_segments_;
+    return ring_.fill(segment, static_cast<size_t>(completion.result), last);
+  }
+  // Segments with room that the kernel has.
+  unsigned open_segments() const { return open_segments_; }
+
+ private:
+  void hand_over();
+
+  BufferRing& ring_;
+  Kernel* kernel_ = nullptr;
+  io_uring_buf_ring* entries_ = nullptr;
+  size_t size_ = 0;
+  unsigned mask_ = 0;
+  uint16_t tail_ = 0;
+  unsigned open_segments_ = 0;
+  bool incremental_ = false;
+};
+
+}  // namespace eddy

@@ -1,0 +1,219 @@
+#include <eddy/core/check.h>
+#include <eddy/core/kernel.h>
+#include <eddy/core/reactor.h>
+#include <eddy/net/listener.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+
+#include <string>
+
+namespace eddy {
+namespace {
+
+// So near to its cap a listener takes connections one by one.
+constexpr size_t kNearTheCap = 1024;
+
+// Errors of the connection that was to be accepted, not of the listener (accept(2), "Error handling").
+bool lost_before_accept(int error) {
+  switch (error) {
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+    case ENETUNREACH: return true;
+    default: return false;
+  }
+}
+
+bool out_of_resources(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+void set_flag(Kernel& kernel, int fd, int level, int name, bool value) {
+  const int number = value ? 1 : 0;
+  kernel.setsockopt(fd, level, name, &number, sizeof number);
+}
+
+const char* advice_for_bind(int error) {
+  if (error == EADDRINUSE) return "another socket listens there";
+  if (error == EACCES) return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE";
+  if (error == EADDRNOTAVAIL) return "this machine has no such address";
+  return "";
+}
+
+}  // namespace
+
+class ListenerSlot final : public Slot {
+ public:
+  ListenerSlot(Reactor& reactor, Listener& listener, std::chrono::nanoseconds retry_after)
+      : reactor_(reactor), listener_(&listener), retry_after_(retry_after) {
+    role = SlotRole::kListener;
+  }
+
+  void on_accept(int result) override;
+  void on_closed() override { reactor_.retire(*this); }
+  void abandon() override {
+    if (listener_ != nullptr) listener_->slot_ = nullptr;
+    end();
+  }
+  void end() {
+    listener_ = nullptr;
+    reactor_.cancel_timer(timer_);
+    reactor_.operations().close(*this);
+  }
+  void update() {
+    const bool wanted = !paused_ && !exhausted_;
+    if (wanted) {
+      reactor_.operations().accept(*this);
+    } else {
+      reactor_.operations().stop_accepting(*this);
+    }
+  }
+  void set_paused(bool paused) {
+    if (paused_ == paused) return;
+    paused_ = paused;
+    update();
+  }
+  void set_room(size_t connections) {
+    const bool singly = connections <= kNearTheCap;
+    if (accepts_singly == singly) return;
+    accepts_singly = singly;
+    if (paused_ || exhausted_) return;
+    reactor_.operations().stop_accepting(*this);  // what is under way is of the other kind
+    reactor_.operations().accept(*this);
+  }
+
+ private:
+  Reactor& reactor_;
+  Listener* listener_;
+  const std::chrono::nanoseconds retry_after_;
+  bool paused_ = false;
+  bool exhausted_ = false;
+  TimerId timer_{};
+};
+
+void ListenerSlot::on_accept(int result) {
+  Counters& counters = reactor_.turn().counters;
+  if (result >= 0) {
+    ++counters.accepted;
+    return listener_->on_accept_(result);
+  }
+  if (lost_before_accept(-result)) {
+    ++counters.accept_failures;
+  } else if (out_of_resources(-result)) {
+    ++counters.accept_pauses;
+    if (exhausted_) return;
+    exhausted_ = true;
+    update();
+    timer_ = reactor_.start_timer(retry_after_, [this] {
+      exhausted_ = false;
+      update();
+    });
+  } else {
+    Listener& listener = *listener_;
+    listener.slot_ = nullptr;
+    end();
+    if (listener.on_error_) listener.on_error_(Error(errno_code(-result), "accept4"));
+  }
+}
+
+Listener::Listener(Reactor& reactor, OnAccept on_accept, OnError on_error)
+    : reactor_(reactor), on_accept_(std::move(on_accept)), on_error_(std::move(on_error)) {}
+
+Listener::~Listener() { close(); }
+
+Result<void> Listener::listen(std::string_view address, const ListenOptions& options) {
+  const auto parsed = Address::parse(address);
+  if (!parsed) return std::unexpected(parsed.error());
+  return listen(*parsed, options);
+}
+
+Result<void> Listener::listen(const Address& address, const ListenOptions& options) {
+  if (reactor_.error()) return std::unexpected(*reactor_.error());
+  Kernel& kernel = reactor_.kernel();
+  const int fd = kernel.socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failure(fd, "socket", address.to_string());
+  set_flag(kernel, fd, SOL_SOCKET, SO_REUSEADDR, options.reuse_address);
+  set_flag(kernel, fd, SOL_SOCKET, SO_REUSEPORT, options.reuse_port);
+  if (address.family() == AF_INET6) {
+    set_flag(kernel, fd, IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only);
+  }
+  const int failed = kernel.bind(fd, address.data(), address.size());
+  if (failed < 0) {
+    kernel.close(fd);
+    return failure(failed, "bind", address.to_string(), advice_for_bind(-failed));
+  }
+  auto listening = listen_on(fd, options);
+  if (listening) return listening;
+  kernel.close(fd);
+  const Error& error = listening.error();
+  return failure(-error.code().value(), error.call(), address.to_string(), advice_for_bind(error.code().value()));
+}
+
+Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
+  if (reactor_.error()) return std::unexpected(*reactor_.error());
+  EDDY_REQUIRE(reactor_.on_own_thread(), "a Listener is used by its reactor's thread only");
+  const std::string subject = "fd " + std::to_string(fd);
+  if (slot_ != nullptr) return failure(-EALREADY, "listen", subject, "this Listener listens already");
+  Kernel& kernel = reactor_.kernel();
+  sockaddr_storage peer = {};
+  socklen_t length = sizeof peer;
+  if (kernel.getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0) {
+    return failure(-EISCONN, "listen", subject, "a connected socket cannot listen");
+  }
+  // Connections inherit both: no call for each. An urgent byte is then a byte like the others, in its place.
+  set_flag(kernel, fd, IPPROTO_TCP, TCP_NODELAY, options.no_delay);
+  set_flag(kernel, fd, SOL_SOCKET, SO_OOBINLINE, true);
+  const int status = kernel.get_status_flags(fd);
+  if (status >= 0) kernel.set_status_flags(fd, status | SOCK_NONBLOCK);
+  if (const int failed = kernel.listen(fd, options.backlog); failed < 0) {
+    return failure(failed, "listen", subject);
+  }
+  auto* slot = reactor_.make_slot<ListenerSlot>(0, reactor_, *this, options.retry_after);
+  if (slot == nullptr) return failure(-ENOMEM, "listen", subject);
+  slot->fd = fd;
+  slot->accepts_per_turn = options.accepts_per_turn;
+  if (const int failed = reactor_.operations().add(*slot); failed < 0) {
+    reactor_.retire(*slot);
+    return failure(failed, "listen", subject);
+  }
+  slot_ = slot;
+  slot_->update();
+  return {};
+}
+
+Result<Address> Listener::local_address() const {
+  if (slot_ == nullptr) {
+    return std::unexpected(Error(Errc::kClosed, "getsockname", {}, "the Listener is not listening"));
+  }
+  sockaddr_storage storage = {};
+  socklen_t length = sizeof storage;
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  const int failed = reactor_.kernel().getsockname(slot_->fd, address, &length);
+  if (failed < 0) return failure(failed, "getsockname", "fd " + std::to_string(slot_->fd));
+  return Address::from(address, length);
+}
+
+void Listener::pause() {
+  if (slot_ != nullptr) slot_->set_paused(true);
+}
+
+void Listener::resume() {
+  if (slot_ != nullptr) slot_->set_paused(false);
+}
+
+void Listener::set_room(size_t connections) {
+  if (slot_ != nullptr) slot_->set_room(connections);
+}
+
+void Listener::close() {
+  if (slot_ == nullptr) return;
+  std::exchange(slot_, nullptr)->end();
+}
+
+}  // namespace eddy

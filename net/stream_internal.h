@@ -1,0 +1,126 @@
+// The connection behind the handles.
+#pragma once
+
+#include <eddy/core/reactor.h>
+#include <eddy/core/slice_queue.h>
+#include <eddy/core/slot.h>
+#include <eddy/net/stream.h>
+
+#include <deque>
+
+namespace eddy {
+
+// Who made a stream and wants to know of its end: a server that counts its connections.
+class StreamOwner {
+ public:
+  virtual void stream_closed(StreamSlot& stream) = 0;
+
+ protected:
+  ~StreamOwner() = default;
+};
+
+class StreamSlot final : public Slot {
+ public:
+  // The slot with the user's state in it; the descriptor is the caller's until `begin` or `begin_connect`. nullptr: no
+  // memory.
+  static StreamSlot* make(Reactor& reactor, std::shared_ptr<StreamOptions> options,
+                          StreamOwner* owner);
+  // An open connection from now on. At failure the slot is gone, and the descriptor the caller's. 0 or a negative errno.
+  int begin(int descriptor, DescriptorKind descriptor_kind);
+  // A connection being made. Its end, good or bad, comes by callbacks.
+  void begin_connect(int descriptor, const Address& address, std::chrono::nanoseconds timeout);
+  // Frees a slot that was never begun.
+  void discard();
+
+  StreamSlot(Reactor& reactor, std::shared_ptr<StreamOptions> options, StreamOwner* owner);
+  ~StreamSlot() override;
+
+  // --- Completions
+  void on_receive(Slice&& bytes) override;
+  void on_receive_end(int error) override;
+  void on_send(int result) override;
+  void on_connect(int result) override;
+  void on_closed() override;
+  void flush() override;
+  void relocate() override;
+  void abandon() override;
+  SliceQueue* output() override { return &output_; }
+
+  // --- The handle's functions
+  bool send(Slice&& bytes);
+  bool send_copy(std::string_view bytes);
+  bool send_marked(Slice&& bytes, std::move_only_function<void(std::error_code)> done);
+  bool commit(size_t count);
+  void pause();
+  void resume();
+  bool is_paused() const { return has(kPausedByUser); }
+  void shutdown_write();
+  void close();
+  void reset();
+  void release(InlineFunction<void(int)> taker);
+  size_t queued_bytes() const { return output_.bytes(); }
+  Reactor& reactor() const { return reactor_; }
+  void* state_memory();
+  const StreamOptions& options() const { return *options_; }
+  Stream handle() { return Stream(*this); }
+  bool accepts_calls() const { return !closing && !has(kClosing); }
+
+  StreamSlot* next_owned = nullptr;  // the owner's list
+  StreamSlot* previous_owned = nullptr;
+  void disown() { owner_ = nullptr; }
+
+ private:
+  enum Flag : uint16_t {
+    kConnecting = 1,
+    kPausedByUser = 2,
+    kPausedByOutput = 4,
+    kReceiving = 8,       // the backend was told to
+    kSending = 16,        // the backend has a part of output_
+    kAboveHigh = 32,      // output_ has passed the high watermark and not yet come down to the low one
+    kEndArrived = 64,     // no more comes; end_error_ says why; not told to the user yet
+    kWriteClosing = 128,  // shutdown_write was called
+    kWriteClosed = 256,   // … and done
+    kClosing = 512,       // close was called: what is queued is sent first
+    kRelocating = 1024,   // the send under way was interrupted for `relocate`
+    kMute = 2048,         // no callbacks any more
+    kFlags = 4096,        // the descriptor's status flags were changed, and are to be restored
+    kEndTold = 8192,      // the user knows that no more comes
+  };
+  struct Mark;   // a `done` of a send
+  struct Extra;  // what few streams have
+
+  bool has(unsigned flags) const { return (flags_ & flags) != 0; }
+  void set(unsigned flags) { flags_ |= static_cast<uint16_t>(flags); }
+  void clear(unsigned flags) { flags_ &= static_cast<uint16_t>(~flags); }
+  bool can_send() const { return !closing && !has(kWriteClosing | kClosing); }
+
+  void opened();
+  void queue(Slice&& bytes);
+  void deliver(Slice&& bytes);
+  void deliver_held();
+  void deliver_end();
+  void update_receiving();
+  void sent(size_t count);
+  void finish_output();
+  void relocate_queue(SliceQueue& queue);
+  void end(std::error_code reason);
+  void fire_marks(std::error_code code);
+  void arm_timer();
+  void check_deadlines();
+  Extra& extra();
+
+  Reactor& reactor_;
+  std::shared_ptr<StreamOptions> options_;
+  StreamOwner* owner_;
+  SliceQueue output_;
+  SliceQueue held_;  // arrived while paused
+  uint16_t flags_ = 0;
+  int end_error_ = 0;
+  std::error_code reason_;
+  TimerId timer_{};
+  TimePoint last_receive_{};
+  TimePoint last_send_{};
+  std::unique_ptr<Extra> extra_;
+};
+
+}  // namespace eddy

@@ -1,0 +1,423 @@
+#include <eddy/core/check.h>
+#include <eddy/core/kernel.h>
+#include <eddy/net/stream_internal.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include <algorithm>
+
+namespace eddy {
+
+// A `done` is due when so many bytes in all have been taken.
+struct StreamSlot::Mark {
+  uint64_t due_at;
+  std::move_only_function<void(std::error_code)> done;
+};
+
+struct StreamSlot::Extra {
+  uint64_t queued_in_all = 0;  // counted from the first mark on
+  uint64_t sent_in_all = 0;
+  std::deque<Mark> marks;
+  InlineFunction<void(int)> taker;
+  TimePoint connect_deadline = TimePoint::max();
+  int status_flags = 0;
+};
+
+// What may be copied out of an exhausted ring for one stream: more than this is worth its segment.
+constexpr size_t kRelocatableBytes = 64 * 1024;
+
+// --- Beginning and end
+
+StreamSlot::StreamSlot(Reactor& reactor, std::shared_ptr<StreamOptions> options, StreamOwner* owner)
+    : reactor_(reactor), options_(std::move(options)), owner_(owner) {}
+
+StreamSlot* StreamSlot::make(Reactor& reactor, std::shared_ptr<StreamOptions> options,
+                             StreamOwner* owner) {
+  const StreamState state = options->state;
+  auto* slot = reactor.make_slot<StreamSlot>(state.size, reactor, std::move(options), owner);
+  if (slot != nullptr && state.size != 0) state.construct(SlotPool::extra_of(slot));
+  return slot;
+}
+
+StreamSlot::~StreamSlot() {
+  if (options_->state.size != 0) options_->state.destroy(SlotPool::extra_of(this));
+}
+
+void* StreamSlot::state_memory() { return SlotPool::extra_of(this); }
+
+StreamSlot::Extra& StreamSlot::extra() {
+  if (extra_ == nullptr) extra_ = std::make_unique<Extra>();
+  return *extra_;
+}
+
+void StreamSlot::discard() {
+  set(kMute);
+  reactor_.retire(*this);
+}
+
+int StreamSlot::begin(int descriptor, DescriptorKind descriptor_kind) {
+  fd = descriptor;
+  kind = descriptor_kind;
+  if (kind != DescriptorKind::kSocket) {
+    const int flags = reactor_.kernel().get_status_flags(fd);
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
+      reactor_.kernel().set_status_flags(fd, flags | O_NONBLOCK);
+      extra().status_flags = flags;
+      set(kFlags);
+    }
+  }
+  if (const int failed = reactor_.operations().add(*this); failed < 0) {
+    discard();
+    return failed;
+  }
+  opened();
+  return 0;
+}
+
+void StreamSlot::begin_connect(int descriptor, const Address& address,
+                               std::chrono::nanoseconds timeout) {
+  fd = descriptor;
+  set(kConnecting);
+  if (timeout > std::chrono::nanoseconds::zero()) {
+    extra().connect_deadline = reactor_.now() + timeout;
+    arm_timer();
+  }
+  reactor_.operations().connect(*this, address.data(), address.size());
+}
+
+void StreamSlot::on_connect(int result) {
+  clear(kConnecting);
+  if (result < 0) return end(errno_code(-result));
+  if (extra_ != nullptr) extra_->connect_deadline = TimePoint::max();
+  opened();
+}
+
+void StreamSlot::opened() {
+  last_receive_ = last_send_ = reactor_.turn_time();
+  if (options_->idle_timeout.count() > 0 || options_->stall_timeout.count() > 0) arm_timer();
+  if (options_->on_open && !has(kMute)) {
+    Stream self = handle();
+    options_->on_open(self);
+  }
+  if (closing) return;
+  update_receiving();
+  if (!output_.empty() || has(kWriteClosing | kClosing)) reactor_.turn().want_flush(*this);
+}
+
+// Starts the end: nothing but on_close comes after this.
+void StreamSlot::end(std::error_code reason) {
+  if (closing) return;
+  reason_ = reason;
+  if (timer_) reactor_.cancel_timer(timer_);
+  if (has(kFlags)) reactor_.kernel().set_status_flags(fd, extra_->status_flags);
+  reactor_.operations().close(*this);
+}
+
+void StreamSlot::on_closed() {
+  auto& slices = reactor_.turn().slices;
+  output_.clear(slices);
+  while (release_descriptor && !held_.empty()) deliver(held_.pop(slices));
+  held_.clear(slices);
+  // The options outlive the callbacks even if these destroy the server.
+  const std::shared_ptr<StreamOptions> options = options_;
+  if (owner_ != nullptr) std::exchange(owner_, nullptr)->stream_closed(*this);
+  fire_marks(reason_ ? reason_ : make_error_code(Errc::kClosed));
+  if (!has(kMute)) {
+    if (release_descriptor) {
+      extra_->taker(fd);
+    } else if (options->on_close) {
+      Stream self = handle();
+      options->on_close(self, reason_);
+    }
+  }
+  reactor_.retire(*this);
+}
+
+void StreamSlot::abandon() {
+  set(kMute);
+  owner_ = nullptr;
+  end({});
+}
+
+void StreamSlot::close() {
+  if (closing || has(kClosing)) return;
+  set(kClosing);
+  held_.clear(reactor_.turn().slices);
+  update_receiving();
+  reactor_.turn().want_flush(*this);
+}
+
+void StreamSlot::reset() {
+  if (closing) return;
+  const linger abort = {.l_onoff = 1, .l_linger = 0};
+  if (kind == DescriptorKind::kSocket) {
+    reactor_.kernel().setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+  }
+  end({});
+}
+
+void StreamSlot::release(InlineFunction<void(int)> taker) {
+  if (closing || has(kClosing)) return;
+  extra().taker = std::move(taker);
+  release_descriptor = true;
+  set(kClosing);
+  update_receiving();
+  reactor_.turn().want_flush(*this);
+}
+
+// --- Receiving
+
+void StreamSlot::on_receive(Slice&& bytes) {
+  last_receive_ = reactor_.turn_time();
+  if (has(kPausedByUser | kPausedByOutput | kClosing) || !held_.empty()) [[unlikely]] {
+    if (has(kClosing) && !release_descriptor) return;
+    return held_.push(reactor_.turn().slices, std::move(bytes));
+  }
+  deliver(std::move(bytes));
+}
+
+void StreamSlot::deliver(Slice&& bytes) {
+  if (!options_->on_data || has(kMute)) return;
+  Stream self = handle();
+  options_->on_data(self, std::move(bytes));
+}
+
+void StreamSlot::on_receive_end(int error) {
+  clear(kReceiving);
+  set(kEndArrived);
+  end_error_ = error;
+  if (has(kPausedByUser | kPausedByOutput) || !held_.empty()) return;
+  deliver_end();
+}
+
+// The data first, then the end, whichever it is.
+void StreamSlot::deliver_held() {
+  while (!held_.empty() && !closing && !has(kPausedByUser | kPausedByOutput)) {
+    deliver(held_.pop(reactor_.turn().slices));
+  }
+  if (held_.empty() && has(kEndArrived) && !has(kPausedByUser | kPausedByOutput)) deliver_end();
+}
+
+void StreamSlot::deliver_end() {
+  if (closing) return;
+  clear(kEndArrived);
+  if (end_error_ < 0) return end(errno_code(-end_error_));
+  set(kEndTold);
+  if (has(kMute | kClosing) || !options_->on_end) return close();
+  Stream self = handle();
+  options_->on_end(self);
+}
+
+void StreamSlot::pause() {
+  set(kPausedByUser);
+  update_receiving();
+}
+
+void StreamSlot::resume() {
+  if (!has(kPausedByUser)) return;
+  clear(kPausedByUser);
+  reactor_.turn().want_flush(*this);  // what was held is delivered from there, not from inside this call
+}
+
+void StreamSlot::update_receiving() {
+  const bool wanted = !closing && !has(kConnecting | kPausedByUser | kPausedByOutput | kClosing |
+                                       kEndArrived | kEndTold);
+  if (wanted == has(kReceiving)) return;
+  if (wanted) {
+    set(kReceiving);
+    reactor_.operations().receive(*this);
+  } else {
+    clear(kReceiving);
+    if (!closing) reactor_.operations().stop_receiving(*this);
+  }
+}
+
+// --- Sending
+
+bool StreamSlot::send(Slice&& bytes) {
+  if (!can_send()) return false;
+  queue(std::move(bytes));
+  return true;
+}
+
+void StreamSlot::queue(Slice&& bytes) {
+  if (extra_ != nullptr) extra_->queued_in_all += bytes.size();
+  if (output_.empty()) last_send_ = reactor_.turn_time();
+  output_.push(reactor_.turn().slices, std::move(bytes));
+  if (output_.bytes() > options_->high_watermark_bytes) [[unlikely]] {
+    set(kAboveHigh);
+    if (output_.bytes() > options_->hard_limit_bytes) {
+      ++reactor_.turn().counters.over_limit;
+      return end(make_error_code(Errc::kOverLimit));
+    }
+    if (!options_->read_while_full) {
+      set(kPausedByOutput);
+      update_receiving();
+    }
+  }
+  reactor_.turn().want_flush(*this);
+}
+
+bool StreamSlot::send_copy(std::string_view bytes) {
+  if (!can_send()) return false;
+  reactor_.turn().counters.copied_bytes += bytes.size();
+  while (!bytes.empty() && can_send()) {
+    const std::span<char> room = reactor_.output_room().reserve(
+        std::min(bytes.size(), reactor_.turn().ring.options().segment_bytes));
+    const size_t count = std::min(room.size(), bytes.size());
+    memcpy(room.data(), bytes.data(), count);
+    queue(reactor_.output_room().commit(count));
+    bytes.remove_prefix(count);
+  }
+  return true;
+}
+
+bool StreamSlot::send_marked(Slice&& bytes, std::move_only_function<void(std::error_code)> done) {
+  if (!can_send()) return false;
+  if (extra().marks.empty()) {
+    extra_->queued_in_all = output_.bytes();
+    extra_->sent_in_all = 0;
+  }
+  extra_->marks.push_back({extra_->queued_in_all + bytes.size(), std::move(done)});
+  queue(std::move(bytes));
+  return true;
+}
+
+bool StreamSlot::commit(size_t count) {
+  Slice bytes = reactor_.output_room().commit(count);
+  return send(std::move(bytes));
+}
+
+void StreamSlot::shutdown_write() {
+  if (!can_send()) return;
+  set(kWriteClosing);
+  reactor_.turn().want_flush(*this);
+}
+
+// The end of a turn, or of this stream's part of it: starts what its callbacks asked for.
+void StreamSlot::flush() {
+  if (!held_.empty() || has(kEndArrived)) [[unlikely]] deliver_held();
+  while (!output_.empty() && !has(kSending | kConnecting) && !closing) {
+    const int result = reactor_.operations().send(*this, output_);
+    if (result == kPending) {
+      set(kSending);
+      if (options_->stall_timeout.count() > 0) arm_timer();
+    } else if (result < 0) {
+      end(errno_code(-result));
+    } else {
+      sent(static_cast<size_t>(result));
+    }
+  }
+  if (closing) return;
+  if (output_.empty() && has(kWriteClosing | kClosing)) return finish_output();
+  if (!has(kReceiving)) [[unlikely]] update_receiving();
+}
+
+void StreamSlot::on_send(int result) {
+  clear(kSending);
+  if (result < 0) return end(errno_code(-result));
+  sent(static_cast<size_t>(result));
+  if (closing) return;
+  if (has(kRelocating)) {
+    clear(kRelocating);
+    relocate_queue(output_);
+  }
+  if (!output_.empty() || has(kWriteClosing | kClosing)) reactor_.turn().want_flush(*this);
+}
+
+void StreamSlot::sent(size_t count) {
+  reactor_.turn().counters.bytes_sent += count;
+  last_send_ = reactor_.turn_time();
+  output_.consume(reactor_.turn().slices, count);
+  if (extra_ != nullptr) {
+    extra_->sent_in_all += count;
+    fire_marks({});
+  }
+  if (!has(kAboveHigh) || output_.bytes() > options_->low_watermark_bytes) return;
+  clear(kAboveHigh | kPausedByOutput);
+  if (closing) return;
+  reactor_.turn().want_flush(*this);  // what was held, and receiving, go on from there
+  if (options_->on_drain && !has(kMute | kClosing)) {
+    Stream self = handle();
+    options_->on_drain(self);
+  }
+}
+
+// The queue is empty, and more will not come.
+void StreamSlot::finish_output() {
+  if (has(kClosing)) return end({});
+  if (has(kWriteClosed | kConnecting)) return;
+  set(kWriteClosed);
+  if (kind == DescriptorKind::kSocket) reactor_.kernel().shutdown(fd, SHUT_WR);
+}
+
+void StreamSlot::fire_marks(std::error_code code) {
+  if (extra_ == nullptr) return;
+  auto& marks = extra_->marks;
+  while (!marks.empty() && (code || marks.front().due_at <= extra_->sent_in_all)) {
+    auto done = std::move(marks.front().done);
+    marks.pop_front();
+    if (!has(kMute)) done(code);
+  }
+}
+
+// --- Exhaustion of the ring
+
+void StreamSlot::relocate() {
+  if (held_.bytes() <= kRelocatableBytes) relocate_queue(held_);
+  if (output_.bytes() > kRelocatableBytes || has(kRelocating)) return;
+  if (!has(kSending)) return relocate_queue(output_);
+  bool in_ring = false;
+  for (SliceNode* node = output_.head(); node != nullptr; node = node->next) {
+    in_ring = in_ring || reactor_.turn().ring.owns(node->slice);
+  }
+  if (!in_ring) return;
+  set(kRelocating);
+  reactor_.operations().interrupt_send(*this);
+}
+
+void StreamSlot::relocate_queue(SliceQueue& queue) {
+  for (SliceNode* node = queue.head(); node != nullptr; node = node->next) {
+    if (!reactor_.turn().ring.owns(node->slice)) continue;
+    reactor_.turn().counters.relocated_bytes += node->slice.size();
+    node->slice = Slice::copy_of(node->slice.view());
+  }
+}
+
+// --- Deadlines
+
+// One timer for all three: it fires at the earliest that could be due, and looks whether it is. What moves a deadline
+// only notes the time, which costs the hot path a store.
+void StreamSlot::arm_timer() {
+  TimePoint due = TimePoint::max();
+  if (has(kConnecting)) {
+    due = extra_->connect_deadline;
+  } else {
+    if (options_->idle_timeout.count() > 0) {
+      due = std::max(last_receive_, last_send_) + options_->idle_timeout;
+    }
+    if (options_->stall_timeout.count() > 0 && !output_.empty()) {
+      due = std::min(due, last_send_ + options_->stall_timeout);
+    }
+  }
+  if (due == TimePoint::max()) return;
+  if (timer_ && reactor_.timers().restart(timer_, due)) return;
+  timer_ = reactor_.start_timer_at(due, [this] { check_deadlines(); }, {.referenced = false});
+}
+
+void StreamSlot::check_deadlines() {
+  const TimePoint now = reactor_.turn_time();
+  const bool late =
+      has(kConnecting)
+          ? now >= extra_->connect_deadline
+          : (options_->idle_timeout.count() > 0 &&
+             now >= std::max(last_receive_, last_send_) + options_->idle_timeout) ||
+                (options_->stall_timeout.count() > 0 && !output_.empty() &&
+                 now >= last_send_ + options_->stall_timeout);
+  if (late) return end(make_error_code(Errc::kTimedOut));
+  arm_timer();
+}
+
+}  // namespace eddy

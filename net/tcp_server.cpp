@@ -1,0 +1,121 @@
+#include <eddy/core/kernel.h>
+#include <eddy/core/reactor.h>
+#include <eddy/net/stream_internal.h>
+#include <eddy/net/tcp_server.h>
+
+#include <vector>
+
+namespace eddy {
+
+class TcpServer::Connections final : public StreamOwner {
+ public:
+  Connections(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options)
+      : reactor_(reactor),
+        options_(std::make_shared<StreamOptions>(std::move(stream_options))),
+        max_(server_options.max_connections),
+        listener_(reactor, [this](int fd) { accept(fd); }) {}
+
+  ~Connections() {
+    reactor_.cancel_timer(drain_timer_);
+    while (first_ != nullptr) {
+      StreamSlot& stream = *first_;
+      remove(stream);
+      stream.abandon();
+    }
+  }
+
+  Listener& listener() { return listener_; }
+  size_t count() const { return count_; }
+
+  std::vector<Stream> all() {
+    std::vector<Stream> streams;
+    for (StreamSlot* slot = first_; slot != nullptr; slot = slot->next_owned) {
+      streams.push_back(slot->handle());
+    }
+    return streams;
+  }
+
+  void room_changed() {
+    if (max_ == 0) return;
+    listener_.set_room(max_ - std::min(count_, max_));
+    count_ >= max_ ? listener_.pause() : listener_.resume();
+  }
+
+  void stream_closed(StreamSlot& stream) override {
+    remove(stream);
+    room_changed();
+  }
+
+  void drain(std::chrono::nanoseconds deadline) {
+    listener_.close();
+    for (Stream& stream : all()) stream.close();
+    if (count_ == 0) return;
+    drain_timer_ = reactor_.start_timer(deadline, [this] {
+      for (Stream& stream : all()) stream.reset();
+    }, {.referenced = false});
+  }
+
+ private:
+  void accept(int fd) {
+    StreamSlot* slot = StreamSlot::make(reactor_, options_, this);
+    if (slot == nullptr) {  // no memory: this connection is lost, not the server
+      ++reactor_.turn().counters.accept_failures;
+      reactor_.kernel().close(fd);
+      return;
+    }
+    slot->next_owned = first_;
+    if (first_ != nullptr) first_->previous_owned = slot;
+    first_ = slot;
+    ++count_;
+    room_changed();
+    if (slot->begin(fd, DescriptorKind::kSocket) == 0) return;
+    ++reactor_.turn().counters.accept_failures;
+    reactor_.kernel().close(fd);
+    stream_closed(*slot);
+  }
+
+  void remove(StreamSlot& stream) {
+    (stream.previous_owned == nullptr ? first_ : stream.previous_owned->next_owned) =
+        stream.next_owned;
+    if (stream.next_owned != nullptr) stream.next_owned->previous_owned = stream.previous_owned;
+    stream.disown();
+    --count_;
+  }
+
+  Reactor& reactor_;
+  std::shared_ptr<StreamOptions> options_;
+  const size_t max_;
+  size_t count_ = 0;
+  StreamSlot* first_ = nullptr;
+  TimerId drain_timer_{};
+  Listener listener_;
+};
+
+TcpServer::TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options)
+    : connections_(std::make_unique<Connections>(reactor, std::move(stream_options), server_options)) {}
+
+TcpServer::~TcpServer() = default;
+
+Result<void> TcpServer::listen(std::string_view address, const ListenOptions& options) {
+  return connections_->listener().listen(address, options);
+}
+
+Result<void> TcpServer::listen(const Address& address, const ListenOptions& options) {
+  return connections_->listener().listen(address, options);
+}
+
+Result<Address> TcpServer::local_address() const { return connections_->listener().local_address(); }
+
+size_t TcpServer::connections() const { return connections_->count(); }
+
+void TcpServer::for_each(const std::function<void(Stream&)>& visit) {
+  for (Stream& stream : connections_->all()) {
+    if (stream.is_open()) visit(stream);
+  }
+}
+
+void TcpServer::close() { connections_->listener().close(); }
+
+void TcpServer::drain(std::chrono::nanoseconds deadline) { connections_->drain(deadline); }
+
+}  // namespace eddy

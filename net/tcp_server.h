@@ -1,0 +1,48 @@
+// A server: a Listener, and a Stream for each connection.
+//
+//   eddy::TcpServer server(reactor, {.on_data = [](eddy::Stream& peer, eddy::Slice bytes) {
+//     peer.send(std::move(bytes));
+//   }});
+//   if (auto ok = server.listen("127.0.0.1:7000"); !ok) return eddy::report(ok.error());
+//
+// Ownership: the server owns its listening socket and its connections: destroying it resets nothing but closes them all,
+// without callbacks. `close` ends listening alone. Threads: the reactor's alone.
+#pragma once
+
+#include <eddy/net/listener.h>
+#include <eddy/net/stream.h>
+
+namespace eddy {
+
+struct ServerOptions {
+  size_t max_connections = 0;  // above it, new ones wait in the backlog; 0 is as many as there are descriptors
+};
+
+class TcpServer {
+ public:
+  TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options = {});
+  ~TcpServer();
+  TcpServer(const TcpServer&) = delete;
+  TcpServer& operator=(const TcpServer&) = delete;
+
+  // "127.0.0.1:7000"; port 0 takes a free one, which `local_address` tells.
+  Result<void> listen(std::string_view address, const ListenOptions& options = {});
+  Result<void> listen(const Address& address, const ListenOptions& options = {});
+  Result<Address> local_address() const;
+
+  size_t connections() const;
+  // Every open connection, with the server free to change meanwhile.
+  void for_each(const std::function<void(Stream&)>& visit);
+
+  // No new connections; those that stand go on.
+  void close();
+  // No new connections, and those that stand close once their queues are empty: at `deadline` from now at the latest,
+  // when the rest is reset.
+  void drain(std::chrono::nanoseconds deadline);
+
+ private:
+  class Connections;
+  std::unique_ptr<Connections> connections_;
+};
+
+}  // namespace eddy
