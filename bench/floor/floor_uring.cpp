@@ -1,0 +1,412 @@
+// The bare io_uring echo loop: what a library's io_uring backend is measured against.
+//
+// One enter a turn, multishot accept and receive, direct descriptors, an incremental provided
+// buffer ring. What makes it fast beyond that, measured:
+// - A send is first tried with MSG_DONTWAIT and IOSQE_CQE_SKIP_SUCCESS. It is then over when the
+//   enter that submitted it returns, and only a send that the socket did not take whole leaves a
+//   completion. So a turn sleeps until something *arrives*, instead of being woken by its own sends,
+//   the segments are free again at once, and the bytes of a stream stay in order.
+// - What a stream receives in several pieces in one turn leaves with one send.
+// With ordered=0 each piece is sent as it comes, several of a stream under way at a time, which is
+// what many a bare loop does and may reorder a stream's bytes.
+//
+// A receive that finds no buffer parks until a segment comes back. Few large segments that stay in
+// the second-level cache beat many: 4 of 256 KiB are near the best at every message size. What the loop does not do: keep
+// one slow reader from holding every segment.
+#include <liburing.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bit>
+#include <deque>
+#include <vector>
+
+#include "floor.h"
+
+namespace {
+
+// Newer than Debian 12's headers, which are those of Linux 6.1.
+constexpr unsigned kSetupNoSqArray = 1u << 16;    // Linux 6.6
+constexpr uint16_t kBufferRingIncremental = 2;    // Linux 6.12
+constexpr uint32_t kCompletionBufferMore = 1u << 4;
+
+constexpr unsigned kEntries = 4096;
+constexpr unsigned kBatch = kEntries / 4;  // completions a turn: each makes two entries at the most
+constexpr unsigned kFiles = 16384;
+
+enum Tag : uint8_t { kAccept, kReceive, kTry, kSend, kQuiet };
+
+struct Options {
+  unsigned segments = 4, size = 256 * 1024, ordered = 1, incremental = 1;
+};
+
+struct Connection {
+  std::vector<iovec> out;    // what arrived this turn, or the send under way
+  std::vector<iovec> queue;  // what arrived since, if that send is blocked
+  msghdr message{};
+  uint64_t turn = 0;     // in which `out` was begun; a try lasts until the next one
+  bool blocked = false;  // a send that waits for the socket is under way
+  bool ended = false;    // to be closed once it is not
+};
+
+class Loop {
+ public:
+  Loop(const Options& options, int listener);
+  void run();
+  floor_loop::Counts counts;
+
+ private:
+  struct Segment {
+    unsigned used = 0;
+    unsigned pins = 0;      // pieces of it that wait for a socket
+    bool finished = false;  // the kernel will put nothing more into it
+  };
+
+  void map_rings();
+  void register_resources();
+  io_uring_sqe* prepare(uint8_t opcode, unsigned file, Tag tag, unsigned segment = 0);
+  void enter(unsigned wait);
+  void accept_next();
+  void arm(unsigned file);
+  void close(unsigned file);
+  void give_back(unsigned segment);
+  void unpin(unsigned segment);
+  void settle(unsigned head, unsigned tail);
+  void dispatch(const io_uring_cqe& done);
+  void accepted(const io_uring_cqe& done);
+  void received(unsigned file, const io_uring_cqe& done);
+  void send(unsigned file, Tag tag);
+  void shut_down(unsigned file);
+  void try_failed(unsigned file, int result);
+  void sent(unsigned file, int result);
+  unsigned segment_of(const iovec& piece) const {
+    return static_cast<unsigned>((static_cast<char*>(piece.iov_base) - memory_) / options_.size);
+  }
+
+  Options options_;
+  int listener_;
+  int ring_ = -1;            // the descriptor, for register
+  unsigned registered_ = 0;  // its index, for enter
+  unsigned *sq_tail_, *cq_head_, *cq_tail_;
+  unsigned sq_mask_, cq_mask_, tail_ = 0, submitted_ = 0;
+  io_uring_sqe* entries_;
+  io_uring_cqe* completions_;
+  io_uring_buf_ring* buffers_;
+  uint16_t buffers_tail_ = 0;
+  uint64_t turn_ = 1;
+  bool accepting_ = false;
+  unsigned posted_ = 0;  // segments that the kernel has
+  char* memory_;
+  std::vector<Segment> segments_;
+  std::vector<Connection> connections_;
+  std::vector<unsigned> ready_;    // connections whose `out` is to be tried at the turn's end
+  std::vector<unsigned> retired_;  // finished segments: free after the next enter, unless pinned
+  std::vector<unsigned> ending_;   // connections to close after it
+  std::deque<unsigned> parked_;    // connections whose receive found no segment
+};
+
+Loop::Loop(const Options& options, int listener) : options_(options), listener_(listener) {
+  map_rings();
+  register_resources();
+  segments_.resize(options_.segments);
+  for (unsigned i = 0; i < options_.segments; ++i) give_back(i);
+  accept_next();
+}
+
+void Loop::map_rings() {
+  io_uring_params p{};
+  p.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+            IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | kSetupNoSqArray;
+  p.cq_entries = 4 * kEntries;
+  ring_ = static_cast<int>(syscall(__NR_io_uring_setup, kEntries, &p));
+  if (ring_ < 0 && errno == EINVAL) {
+    p.flags &= ~kSetupNoSqArray;
+    ring_ = static_cast<int>(syscall(__NR_io_uring_setup, kEntries, &p));
+  }
+  if (ring_ < 0) floor_loop::die("io_uring_setup");
+  const auto map = [this](size_t size, uint64_t offset) {
+    void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring_,
+                    static_cast<off_t>(offset));
+    if (at == MAP_FAILED) floor_loop::die("mmap of the ring");
+    return static_cast<char*>(at);
+  };
+  const size_t size = std::max(p.cq_off.cqes + p.cq_entries * sizeof(io_uring_cqe),
+                               p.sq_off.array + p.sq_entries * sizeof(unsigned));
+  char* ring = map(size, IORING_OFF_SQ_RING);
+  const auto field = [ring](unsigned at) { return reinterpret_cast<unsigned*>(ring + at); };
+  sq_tail_ = field(p.sq_off.tail);
+  cq_head_ = field(p.cq_off.head), cq_tail_ = field(p.cq_off.tail);
+  sq_mask_ = *field(p.sq_off.ring_mask), cq_mask_ = *field(p.cq_off.ring_mask);
+  completions_ = reinterpret_cast<io_uring_cqe*>(ring + p.cq_off.cqes);
+  entries_ = reinterpret_cast<io_uring_sqe*>(map(p.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
+  if ((p.flags & kSetupNoSqArray) == 0) {
+    for (unsigned i = 0; i < p.sq_entries; ++i) field(p.sq_off.array)[i] = i;
+  }
+}
+
+void Loop::register_resources() {
+  io_uring_rsrc_update self{};
+  self.offset = ~0u;
+  self.data = static_cast<uint64_t>(ring_);
+  if (syscall(__NR_io_uring_register, ring_, IORING_REGISTER_RING_FDS, &self, 1) != 1) {
+    floor_loop::die("registering the ring's descriptor");
+  }
+  registered_ = self.offset;
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  connections_.resize(std::min<size_t>(limit.rlim_cur, kFiles));
+  io_uring_rsrc_register files{};
+  files.nr = static_cast<unsigned>(connections_.size());
+  files.flags = IORING_RSRC_REGISTER_SPARSE;
+  if (syscall(__NR_io_uring_register, ring_, IORING_REGISTER_FILES2, &files, sizeof files) != 0) {
+    floor_loop::die("registering direct descriptors");
+  }
+  const auto anonymous = [](size_t size) {
+    void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (at == MAP_FAILED) floor_loop::die("mmap of the buffers");
+    return at;
+  };
+  buffers_ = static_cast<io_uring_buf_ring*>(anonymous(options_.segments * sizeof(io_uring_buf)));
+  memory_ = static_cast<char*>(anonymous(size_t{options_.segments} * options_.size));
+  io_uring_buf_reg ring{};
+  ring.ring_addr = reinterpret_cast<uint64_t>(buffers_);
+  ring.ring_entries = options_.segments;
+  ring.pad = options_.incremental ? kBufferRingIncremental : 0;  // `flags` in newer headers
+  if (syscall(__NR_io_uring_register, ring_, IORING_REGISTER_PBUF_RING, &ring, 1) != 0) {
+    floor_loop::die("registering the buffer ring (incremental=1 needs Linux 6.12)");
+  }
+}
+
+// There is always room: a turn handles kBatch completions at the most.
+io_uring_sqe* Loop::prepare(uint8_t opcode, unsigned file, Tag tag, unsigned segment) {
+  io_uring_sqe* entry = &entries_[tail_++ & sq_mask_];
+  *entry = {};
+  entry->opcode = opcode;
+  entry->flags = IOSQE_FIXED_FILE;
+  entry->fd = static_cast<int>(file);
+  entry->user_data = uint64_t{segment} << 40 | uint64_t{file} << 8 | tag;
+  return entry;
+}
+
+void Loop::enter(unsigned wait) {
+  __atomic_store_n(sq_tail_, tail_, __ATOMIC_RELEASE);
+  ++counts.syscalls;
+  const long taken = syscall(__NR_io_uring_enter, registered_, tail_ - submitted_, wait,
+                             IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING, nullptr, 0);
+  if (taken > 0) submitted_ += static_cast<unsigned>(taken);
+  if (taken < 0 && errno != EINTR && errno != EAGAIN && errno != EBUSY) {
+    floor_loop::die("io_uring_enter");
+  }
+}
+
+void Loop::accept_next() {
+  io_uring_sqe* entry = prepare(IORING_OP_ACCEPT, static_cast<unsigned>(listener_), kAccept);
+  entry->flags = 0;
+  entry->ioprio = IORING_ACCEPT_MULTISHOT;
+  entry->file_index = IORING_FILE_INDEX_ALLOC;
+  accepting_ = true;
+}
+
+void Loop::arm(unsigned file) {
+  io_uring_sqe* entry = prepare(IORING_OP_RECV, file, kReceive);
+  entry->flags |= IOSQE_BUFFER_SELECT;
+  entry->ioprio = IORING_RECV_MULTISHOT;
+}
+
+void Loop::close(unsigned file) {
+  io_uring_sqe* entry = prepare(IORING_OP_CLOSE, 0, kQuiet);
+  entry->flags = IOSQE_CQE_SKIP_SUCCESS;
+  entry->file_index = file + 1;
+  if (!accepting_) accept_next();
+}
+
+void Loop::give_back(unsigned segment) {
+  segments_[segment] = {.used = 0, .pins = 0, .finished = false};
+  io_uring_buf& buffer = buffers_->bufs[buffers_tail_ & (options_.segments - 1)];
+  buffer.addr = reinterpret_cast<uint64_t>(memory_ + size_t{segment} * options_.size);
+  buffer.len = options_.size;
+  buffer.bid = static_cast<uint16_t>(segment);
+  __atomic_store_n(&buffers_->tail, ++buffers_tail_, __ATOMIC_RELEASE);
+  ++posted_;
+}
+
+void Loop::unpin(unsigned segment) {
+  if (--segments_[segment].pins == 0 && segments_[segment].finished) give_back(segment);
+}
+
+void Loop::send(unsigned file, Tag tag) {
+  Connection& c = connections_[file];
+  io_uring_sqe* entry = prepare(IORING_OP_SEND, file, tag);
+  entry->msg_flags = MSG_NOSIGNAL | MSG_WAITALL | (tag == kTry ? MSG_DONTWAIT : 0);
+  if (tag == kTry) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  entry->addr = reinterpret_cast<uint64_t>(c.out[0].iov_base);
+  entry->len = static_cast<uint32_t>(c.out[0].iov_len);
+  if (c.out.size() == 1) return;
+  c.message.msg_iov = c.out.data();
+  c.message.msg_iovlen = c.out.size();
+  entry->opcode = IORING_OP_SENDMSG;
+  entry->addr = reinterpret_cast<uint64_t>(&c.message);
+  entry->len = 1;
+}
+
+void Loop::received(unsigned file, const io_uring_cqe& done) {
+  if (done.res == -ENOBUFS) return parked_.push_back(file);
+  if (done.res <= 0) return ending_.push_back(file);
+  ++counts.receives;
+  const auto size = static_cast<unsigned>(done.res);
+  counts.bytes += size;
+  const unsigned id = done.flags >> IORING_CQE_BUFFER_SHIFT;
+  Segment& segment = segments_[id];
+  const iovec piece{memory_ + size_t{id} * options_.size + segment.used, size};
+  segment.used += size;
+  if ((done.flags & kCompletionBufferMore) == 0) {
+    segment.finished = true;
+    --posted_;
+    retired_.push_back(id);
+  }
+  if ((done.flags & IORING_CQE_F_MORE) == 0) arm(file);
+  Connection& c = connections_[file];
+  if (options_.ordered == 0) {
+    ++segment.pins;
+    io_uring_sqe* entry = prepare(IORING_OP_SEND, file, kSend, id);
+    entry->msg_flags = MSG_NOSIGNAL | MSG_WAITALL;
+    entry->addr = reinterpret_cast<uint64_t>(piece.iov_base);
+    entry->len = size;
+  } else if (c.blocked) {
+    ++segment.pins;
+    c.queue.push_back(piece);
+  } else if (c.turn != turn_) {
+    c.turn = turn_;
+    c.out.assign(1, piece);
+    ready_.push_back(file);
+  } else if (iovec& last = c.out.back();
+             static_cast<char*>(last.iov_base) + last.iov_len == piece.iov_base &&
+             segment_of(last) == id) {
+    last.iov_len += size;
+  } else {
+    c.out.push_back(piece);
+  }
+}
+
+// Ends the receive, which closes.
+void Loop::shut_down(unsigned file) {
+  prepare(IORING_OP_SHUTDOWN, file, kQuiet)->len = SHUT_RDWR;
+}
+
+// The socket took nothing, or a part: the rest is pinned and waits for it.
+void Loop::try_failed(unsigned file, int result) {
+  Connection& c = connections_[file];
+  if (result < 0 && result != -EAGAIN) return shut_down(file);
+  size_t skip = result > 0 ? static_cast<size_t>(result) : 0;
+  std::vector<iovec> rest;
+  for (const iovec& piece : c.out) {
+    const size_t gone = std::min(skip, piece.iov_len);
+    skip -= gone;
+    if (gone == piece.iov_len) continue;
+    rest.push_back({static_cast<char*>(piece.iov_base) + gone, piece.iov_len - gone});
+    ++segments_[segment_of(rest.back())].pins;
+  }
+  c.out = std::move(rest);
+  c.blocked = true;
+  send(file, kSend);
+}
+
+void Loop::sent(unsigned file, int result) {
+  Connection& c = connections_[file];
+  if (result < 0) shut_down(file);
+  for (const iovec& piece : c.out) unpin(segment_of(piece));
+  c.out.clear();
+  c.out.swap(c.queue);
+  c.blocked = !c.out.empty();
+  if (c.blocked) {
+    send(file, kSend);
+  } else if (c.ended) {
+    close(file);
+  }
+}
+
+// The enter that has returned ended every try. Those that failed are looked at before anything
+// that arrived, for the order of the bytes, and before the memory that they carry is given back.
+void Loop::settle(unsigned head, unsigned tail) {
+  for (; head != tail; ++head) {
+    io_uring_cqe& done = completions_[head & cq_mask_];
+    if ((done.user_data & 0xff) != kTry) continue;
+    try_failed(static_cast<uint32_t>(done.user_data) >> 8, done.res);
+    done.user_data = kQuiet;
+  }
+  for (const unsigned segment : retired_) {
+    if (segments_[segment].pins == 0) give_back(segment);
+  }
+  retired_.clear();
+  for (const unsigned file : ending_) {
+    connections_[file].ended = true;
+    if (!connections_[file].blocked) close(file);
+  }
+  ending_.clear();
+}
+
+void Loop::accepted(const io_uring_cqe& done) {
+  if (done.res >= 0) {
+    connections_[static_cast<unsigned>(done.res)] = {};
+    arm(static_cast<unsigned>(done.res));
+  }
+  if (done.flags & IORING_CQE_F_MORE) return;
+  accepting_ = false;  // with the table full, until a connection closes
+  if (done.res >= 0 || done.res == -ECONNABORTED) accept_next();
+}
+
+void Loop::dispatch(const io_uring_cqe& done) {
+  const auto file = static_cast<uint32_t>(done.user_data) >> 8;
+  switch (done.user_data & 0xff) {
+    case kAccept: return accepted(done);
+    case kReceive: return received(file, done);
+    case kSend:
+      if (options_.ordered) return sent(file, done.res);
+      return unpin(static_cast<unsigned>(done.user_data >> 40));
+    default: return;
+  }
+}
+
+void Loop::run() {
+  floor_loop::announce();
+  while (!floor_loop::stopped) {
+    // Segments come back and connections close once the sends of this very enter are over, so
+    // where someone waits for that, it must not sleep.
+    const bool awaited =
+        !ending_.empty() || (!parked_.empty() && (posted_ > 0 || !retired_.empty()));
+    enter(awaited ? 0 : 1);
+    ++turn_;
+    unsigned head = *cq_head_;
+    const unsigned tail = __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE);
+    settle(head, tail);
+    for (unsigned n = 0; head != tail && n < kBatch; ++n) dispatch(completions_[head++ & cq_mask_]);
+    __atomic_store_n(cq_head_, head, __ATOMIC_RELEASE);
+    for (const unsigned file : ready_) send(file, kTry);
+    ready_.clear();
+    // As many as there are segments: with all of them, most would come back empty-handed.
+    for (size_t n = std::min<size_t>(posted_, parked_.size()); n > 0; --n) {
+      arm(parked_.front());
+      parked_.pop_front();
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  const uint16_t port = floor_loop::parse_arguments(argc, argv,
+                                                    {{"segments", &options.segments},
+                                                     {"size", &options.size},
+                                                     {"ordered", &options.ordered},
+                                                     {"incremental", &options.incremental}});
+  if (options.size == 0 || std::popcount(options.segments) != 1 || options.segments > 32768) {
+    floor_loop::usage(argv[0], "segments must be a power of two up to 32768, size not 0", "");
+  }
+  floor_loop::prepare_process();
+  Loop loop(options, floor_loop::listen_on_loopback(port));
+  loop.run();
+  floor_loop::print(loop.counts);
+}
