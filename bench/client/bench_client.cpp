@@ -32,8 +32,8 @@
 
 namespace {
 
-constexpr size_t kChunk = 256 * 1024;   // the most that one call reads or writes
-constexpr size_t kPeriod = 4093;        // prime: no power of two is a multiple of it
+constexpr size_t kChunk = 256 * 1024;  // the most that one call reads or writes
+constexpr size_t kPeriod = 4093;       // prime: no power of two is a multiple of it
 constexpr uint64_t kFullCheckMask = 63;
 constexpr uint64_t kDrainNs = 5'000'000'000;
 constexpr int kConnsPerSource = 20'000;  // below the 28,232 ports of Linux's default range
@@ -82,9 +82,7 @@ class Histogram {
     const auto shift = static_cast<unsigned>(std::bit_width(ns)) - 6;
     return size_t{shift + 1} * 32 + ((ns >> shift) - 32);
   }
-  static uint64_t value(size_t i) {
-    return i < 32 ? i : (32 + i % 32) << (i / 32 - 1);
-  }
+  static uint64_t value(size_t i) { return i < 32 ? i : (32 + i % 32) << (i / 32 - 1); }
   std::array<uint64_t, 60 * 32> counts_{};
 };
 
@@ -93,9 +91,7 @@ class Histogram {
   std::exit(1);
 }
 
-[[noreturn]] void fail_errno(const std::string& what) {
-  fail(what + ": " + std::strerror(errno));
-}
+[[noreturn]] void fail_errno(const std::string& what) { fail(what + ": " + std::strerror(errno)); }
 
 uint64_t now_ns() {
   timespec t;
@@ -131,7 +127,9 @@ uint64_t process_cpu_ns(int pid) {
 class Client {
  public:
   explicit Client(const Options& options)
-      : options_(options), pattern_(kPeriod + kChunk), input_(kChunk),
+      : options_(options),
+        pattern_(kPeriod + kChunk),
+        input_(kChunk),
         started_(static_cast<size_t>(options.conns) * options.depth) {
     uint32_t x = 2463534242;  // xorshift: bytes without a short period
     for (size_t i = 0; i < kPeriod; ++i) {
@@ -323,18 +321,19 @@ void Client::print(const Mark& from, const Mark& to) const {
   const double server = static_cast<double>(to.server_ns - from.server_ns);
   const double client = static_cast<double>(to.client_ns - from.client_ns);
   if (options_.json) {
-    std::printf("{\"seconds\":%.6f,\"bytes\":%.0f,\"requests\":%.3f,\"server_cpu_ns\":%.0f,"
-                "\"client_cpu_ns\":%.0f,\"p50_us\":%.3f,\"p90_us\":%.3f,\"p99_us\":%.3f,"
-                "\"p999_us\":%.3f}\n",
-                seconds, bytes, requests, server, client, latency_.percentile_us(0.5),
-                latency_.percentile_us(0.9), latency_.percentile_us(0.99),
-                latency_.percentile_us(0.999));
+    std::printf(
+        "{\"seconds\":%.6f,\"bytes\":%.0f,\"requests\":%.3f,\"server_cpu_ns\":%.0f,"
+        "\"client_cpu_ns\":%.0f,\"p50_us\":%.3f,\"p90_us\":%.3f,\"p99_us\":%.3f,"
+        "\"p999_us\":%.3f}\n",
+        seconds, bytes, requests, server, client, latency_.percentile_us(0.5),
+        latency_.percentile_us(0.9), latency_.percentile_us(0.99), latency_.percentile_us(0.999));
     return;
   }
-  std::printf("%.0f requests/s, %.1f MB/s in %.3f s; p50 %.1f us, p99 %.1f us; client on its core "
-              "%.0f %% of the time\n",
-              requests / seconds, bytes / seconds / 1e6, seconds, latency_.percentile_us(0.5),
-              latency_.percentile_us(0.99), client / seconds / 1e7);
+  std::printf(
+      "%.0f requests/s, %.1f MB/s in %.3f s; p50 %.1f us, p99 %.1f us; client on its core "
+      "%.0f %% of the time\n",
+      requests / seconds, bytes / seconds / 1e6, seconds, latency_.percentile_us(0.5),
+      latency_.percentile_us(0.99), client / seconds / 1e7);
   if (options_.server_pid > 0) {
     std::printf("server: %.3f us of CPU a request, on a core %.0f %% of the time\n",
                 server / requests / 1e3, server / seconds / 1e7);
@@ -367,14 +366,22 @@ Options parse_options(int argc, char** argv) {
     }
     if (i + 1 == argc) usage("'" + std::string(name) + "' is unknown or lacks its value");
     const std::string_view value = argv[++i];
-    if (name == "--port") parse(name, value, 1, 65535, o.port);
-    else if (name == "--conns") parse(name, value, 1, 1'000'000, o.conns);
-    else if (name == "--size") parse(name, value, uint64_t{1}, uint64_t{1} << 30, o.size);
-    else if (name == "--depth") parse(name, value, 1u, 65536u, o.depth);
-    else if (name == "--warmup") parse(name, value, 0.0, 3600.0, o.warmup_s);
-    else if (name == "--duration") parse(name, value, 0.01, 3600.0, o.duration_s);
-    else if (name == "--server-pid") parse(name, value, 1, 1 << 30, o.server_pid);
-    else usage("unknown argument '" + std::string(name) + "'");
+    if (name == "--port")
+      parse(name, value, 1, 65535, o.port);
+    else if (name == "--conns")
+      parse(name, value, 1, 1'000'000, o.conns);
+    else if (name == "--size")
+      parse(name, value, uint64_t{1}, uint64_t{1} << 30, o.size);
+    else if (name == "--depth")
+      parse(name, value, 1u, 65536u, o.depth);
+    else if (name == "--warmup")
+      parse(name, value, 0.0, 3600.0, o.warmup_s);
+    else if (name == "--duration")
+      parse(name, value, 0.01, 3600.0, o.duration_s);
+    else if (name == "--server-pid")
+      parse(name, value, 1, 1 << 30, o.server_pid);
+    else
+      usage("unknown argument '" + std::string(name) + "'");
   }
   if (o.port == 0) usage("--port is missing");
   return o;

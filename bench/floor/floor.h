@@ -50,8 +50,8 @@ inline unsigned parse_number(const char* program, std::string_view text, unsigne
 }
 
 // Reads `PORT [key=value...]`; a key is looked up among `keys`, which hold the defaults.
-inline uint16_t parse_arguments(int argc, char** argv,
-                                std::initializer_list<std::pair<std::string_view, unsigned*>> keys) {
+inline uint16_t parse_arguments(
+    int argc, char** argv, std::initializer_list<std::pair<std::string_view, unsigned*>> keys) {
   if (argc < 2) usage(argv[0], "no port among the arguments", "");
   for (int i = 2; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -67,7 +67,7 @@ inline uint16_t parse_arguments(int argc, char** argv,
 
 // SIGTERM and SIGINT end the loop's wait with EINTR; a reset peer must not end the process.
 inline void prepare_process() {
-  struct sigaction stop {};
+  struct sigaction stop{};
   stop.sa_handler = [](int) { stopped = 1; };
   sigaction(SIGTERM, &stop, nullptr);
   sigaction(SIGINT, &stop, nullptr);

@@ -109,8 +109,10 @@ void Loop::run() {
     ++counts.syscalls;
     for (int i = 0; i < n; ++i) {
       const int fd = events[i].data.fd;
-      if (fd == listener_) accept_all();
-      else serve(fd, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+      if (fd == listener_)
+        accept_all();
+      else
+        serve(fd, events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
     }
   }
 }

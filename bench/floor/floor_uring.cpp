@@ -4,15 +4,15 @@
 // buffer ring. What makes it fast beyond that, measured:
 // - A send is first tried with MSG_DONTWAIT and IOSQE_CQE_SKIP_SUCCESS. It is then over when the
 //   enter that submitted it returns, and only a send that the socket did not take whole leaves a
-//   completion. So a turn sleeps until something *arrives*, instead of being woken by its own sends,
-//   the segments are free again at once, and the bytes of a stream stay in order.
+//   completion. So a turn sleeps until something *arrives*, instead of being woken by its own
+//   sends, the segments are free again at once, and the bytes of a stream stay in order.
 // - What a stream receives in several pieces in one turn leaves with one send.
 // With ordered=0 each piece is sent as it comes, several of a stream under way at a time, which is
 // what many a bare loop does and may reorder a stream's bytes.
 //
 // A receive that finds no buffer parks until a segment comes back. Few large segments that stay in
-// the second-level cache beat many: 4 of 256 KiB are near the best at every message size. What the loop does not do: keep
-// one slow reader from holding every segment.
+// the second-level cache beat many: 4 of 256 KiB are near the best at every message size. What the
+// loop does not do: keep one slow reader from holding every segment.
 #include <liburing.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -27,8 +27,8 @@
 namespace {
 
 // Newer than Debian 12's headers, which are those of Linux 6.1.
-constexpr unsigned kSetupNoSqArray = 1u << 16;    // Linux 6.6
-constexpr uint16_t kBufferRingIncremental = 2;    // Linux 6.12
+constexpr unsigned kSetupNoSqArray = 1u << 16;  // Linux 6.6
+constexpr uint16_t kBufferRingIncremental = 2;  // Linux 6.12
 constexpr uint32_t kCompletionBufferMore = 1u << 4;
 
 constexpr unsigned kEntries = 4096;
@@ -139,7 +139,8 @@ void Loop::map_rings() {
   cq_head_ = field(p.cq_off.head), cq_tail_ = field(p.cq_off.tail);
   sq_mask_ = *field(p.sq_off.ring_mask), cq_mask_ = *field(p.cq_off.ring_mask);
   completions_ = reinterpret_cast<io_uring_cqe*>(ring + p.cq_off.cqes);
-  entries_ = reinterpret_cast<io_uring_sqe*>(map(p.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
+  entries_ =
+      reinterpret_cast<io_uring_sqe*>(map(p.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
   if ((p.flags & kSetupNoSqArray) == 0) {
     for (unsigned i = 0; i < p.sq_entries; ++i) field(p.sq_off.array)[i] = i;
   }
@@ -291,9 +292,7 @@ void Loop::received(unsigned file, const io_uring_cqe& done) {
 }
 
 // Ends the receive, which closes.
-void Loop::shut_down(unsigned file) {
-  prepare(IORING_OP_SHUTDOWN, file, kQuiet)->len = SHUT_RDWR;
-}
+void Loop::shut_down(unsigned file) { prepare(IORING_OP_SHUTDOWN, file, kQuiet)->len = SHUT_RDWR; }
 
 // The socket took nothing, or a part: the rest is pinned and waits for it.
 void Loop::try_failed(unsigned file, int result) {

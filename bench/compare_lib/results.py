@@ -1,0 +1,51 @@
+"""All runs of a comparison, and the questions that a report asks of them."""
+
+from statistics import median
+
+from .statistics import paired_ratio
+
+CPU = 'cpu_us_per_request'
+SYSCALLS = 'syscalls_per_request'
+
+
+class Results:
+    def __init__(self):
+        self.runs = []      # dicts: round, workload, server, and the figures of measure.run
+        self.failures = []  # dicts: round, workload, server, error
+
+    def add(self, round_number, workload, server, figures):
+        self.runs.append({'round': round_number, 'workload': workload.name, 'server': server, **figures})
+
+    def fail(self, round_number, workload, server, error):
+        self.failures.append({'round': round_number, 'workload': workload.name, 'server': server,
+                              'error': str(error)})
+
+    def _by_round(self, workload, server, figure):
+        return {run['round']: run[figure] for run in self.runs
+                if run['workload'] == workload and run['server'] == server}
+
+    def median(self, workload, server, figure):
+        """None where no run has the figure."""
+        values = [v for v in self._by_round(workload, server, figure).values() if v is not None]
+        return median(values) if values else None
+
+    def ratio(self, workload, server, reference, figure=CPU):
+        """Of the runs that both have in the same round; None where there are none."""
+        ours, theirs = (self._by_round(workload, s, figure) for s in (server, reference))
+        rounds = sorted(ours.keys() & theirs.keys())
+        return paired_ratio([ours[r] for r in rounds], [theirs[r] for r in rounds])
+
+    def best(self, workload, candidates, figure=CPU):
+        """The one with the lowest median; None where none was measured."""
+        measured = [(m, s) for s in candidates if (m := self.median(workload, s, figure)) is not None]
+        return min(measured)[1] if measured else None
+
+    def load(self, cores):
+        """The shares of the machine's time that others, and its host, took during the runs."""
+        others = [run['machine_busy'] - (run['server_cpu_ns'] + run['client_cpu_ns']) / 1e9 / run['seconds']
+                  for run in self.runs]
+        steal = [run['machine_steal'] for run in self.runs]
+        if not self.runs:
+            return 'nothing was measured'
+        return (f'other programs used {max(median(others), 0):.2f} of {cores} cores (median of the runs), '
+                f'the host took {sum(steal) / len(steal):.3f} (mean), {max(steal):.3f} (worst run)')
