@@ -1,0 +1,40 @@
+// The program eddy: one subcommand a file, which `command.h` lists.
+#include <stdio.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <array>
+
+#include "command.h"
+
+namespace {
+
+using eddy::tools::Command;
+
+int refuse(const CLI::App& app, const std::string& what) {
+  const auto chosen = app.get_subcommands();
+  const std::string name = chosen.empty() ? "eddy" : "eddy " + chosen.front()->get_name();
+  fprintf(stderr, "%s: %s (%s --help)\n", name.c_str(), what.c_str(), name.c_str());
+  return eddy::tools::kBadUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("eddy: servers and load generators on one reactor", "eddy");
+  app.require_subcommand(0, 1);
+  app.failure_message({});
+  const std::array commands = {eddy::tools::make_echo(app), eddy::tools::make_probe(app)};
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return refuse(app, error.what());
+  }
+  for (const Command& command : commands) {
+    if (command.arguments->parsed()) return command.run();
+  }
+  return refuse(app, "which command? echo or probe");
+}
