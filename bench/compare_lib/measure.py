@@ -45,15 +45,16 @@ def _await_listening(process, port):
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not _listens(port):
         if process.poll() is not None:
-            raise RunFailed(f'server ended with status {process.returncode}: {_tail(process)}')
+            raise RunFailed(_last_words(process))
         if time.monotonic() > deadline:
             raise RunFailed(f'server did not listen on port {port} within {_START_TIMEOUT_S} s')
         time.sleep(0.005)
 
 
-def _tail(process):
-    lines = (process.communicate()[0] or '').strip().splitlines()
-    return lines[-1] if lines else 'it said nothing'
+def _last_words(process):
+    lines = process.stdout.read().strip().splitlines()
+    said = lines[-1] if lines else 'it said nothing'
+    return f'server ended with status {process.returncode}: {said}'
 
 
 def _stop(process):
@@ -98,20 +99,47 @@ def _syscalls_per_request(output, workload):
     return counts['syscalls'] / (counts['bytes'] / workload.size)
 
 
+def _start(build, name, port, core):
+    process = subprocess.Popen(servers.command(build, name, port), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               preexec_fn=_on_core(core))
+    try:
+        _await_listening(process, port)
+    except BaseException:
+        _kill(process)
+        raise
+    return process
+
+
+def _kill(process):
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
+
+
+def why_not(build, name, core):
+    """Why this server cannot run here (a kernel without io_uring, say); None if it can."""
+    try:
+        _stop(_start(build, name, _free_port(), core))
+    except RunFailed as error:
+        return str(error)
+    return None
+
+
 def run(build, name, workload, cores, warmup, duration):
     """Returns the figures of one run as a dict; raises RunFailed."""
     port = _free_port()
     started, (busy, steal) = time.monotonic(), _processor_time()
-    process = subprocess.Popen(servers.command(build, name, port), stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                               preexec_fn=_on_core(cores[0]))
+    process = _start(build, name, port, cores[0])
     try:
-        _await_listening(process, port)
         figures = _drive(build, cores[1], port, process, workload, warmup, duration)
+    except RunFailed as error:
+        ended = process.poll() is not None
+        words = _last_words(process) if ended else ''
+        _kill(process)
+        raise RunFailed(f'{error}; {words}' if ended else str(error)) from None
     except BaseException:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        _kill(process)
         raise
     output = _stop(process)
     elapsed, (busy_after, steal_after) = time.monotonic() - started, _processor_time()

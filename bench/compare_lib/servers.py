@@ -4,26 +4,26 @@ import os
 
 # name: (program below the build folder, arguments; PORT stands for the port, what it is in a plot's words)
 _CATALOG = {
-    'floor-epoll': ('bench/floor/floor_epoll', ['PORT'], 'bare epoll loop, 64 KiB reads'),
-    'floor-epoll-256k': ('bench/floor/floor_epoll', ['PORT', 'buffer=262144'],
+    'floor-epoll': ('bin/floor_epoll', ['PORT'], 'bare epoll loop, 64 KiB reads'),
+    'floor-epoll-256k': ('bin/floor_epoll', ['PORT', 'buffer=262144'],
                          'bare epoll loop, 256 KiB reads'),
-    'floor-epoll-512k': ('bench/floor/floor_epoll', ['PORT', 'buffer=524288'],
+    'floor-epoll-512k': ('bin/floor_epoll', ['PORT', 'buffer=524288'],
                          'bare epoll loop, 512 KiB reads'),
-    'floor-uring': ('bench/floor/floor_uring', ['PORT'], 'bare io_uring loop, 4 × 256 KiB'),
-    'floor-uring-2x512k': ('bench/floor/floor_uring', ['PORT', 'segments=2', 'size=524288'],
+    'floor-uring': ('bin/floor_uring', ['PORT'], 'bare io_uring loop, 4 × 256 KiB'),
+    'floor-uring-2x512k': ('bin/floor_uring', ['PORT', 'segments=2', 'size=524288'],
                            'bare io_uring loop, 2 × 512 KiB'),
-    'floor-uring-8x256k': ('bench/floor/floor_uring', ['PORT', 'segments=8'],
+    'floor-uring-8x256k': ('bin/floor_uring', ['PORT', 'segments=8'],
                            'bare io_uring loop, 8 × 256 KiB'),
-    'floor-uring-unordered': ('bench/floor/floor_uring', ['PORT', 'ordered=0'],
+    'floor-uring-unordered': ('bin/floor_uring', ['PORT', 'ordered=0'],
                               'bare io_uring loop, several sends of a stream under way'),
-    'eddy-epoll': ('tools/eddy', ['echo', '--listen', '127.0.0.1:PORT', '--backend', 'epoll'],
+    'eddy-epoll': ('bin/eddy', ['echo', '--listen', '127.0.0.1:PORT', '--backend', 'epoll'],
                    'eddy, epoll'),
-    'eddy-uring': ('tools/eddy', ['echo', '--listen', '127.0.0.1:PORT', '--backend', 'uring'],
+    'eddy-uring': ('bin/eddy', ['echo', '--listen', '127.0.0.1:PORT', '--backend', 'uring'],
                    'eddy, io_uring'),
-    'libuv': ('bench/peers/peer_libuv', ['PORT'], 'libuv'),
-    'libevent': ('bench/peers/peer_libevent', ['PORT'], 'libevent, bufferevents'),
-    'asio': ('bench/peers/peer_asio', ['PORT'], 'standalone Asio'),
-    'libev': ('bench/peers/peer_libev', ['PORT'], 'libev'),
+    'libuv': ('bin/peer_libuv', ['PORT'], 'libuv'),
+    'libevent': ('bin/peer_libevent', ['PORT'], 'libevent, bufferevents'),
+    'asio': ('bin/peer_asio', ['PORT'], 'standalone Asio'),
+    'libev': ('bin/peer_libev', ['PORT'], 'libev'),
 }
 
 NAMES = list(_CATALOG)
@@ -46,4 +46,4 @@ def is_built(build, name):
 
 
 def client(build):
-    return os.path.join(build, 'bench/client/bench_client')
+    return os.path.join(build, 'bin/bench_client')

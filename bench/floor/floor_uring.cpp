@@ -52,8 +52,8 @@ struct Connection {
 
 class Loop {
  public:
-  Loop(const Options& options, int listener);
-  void run();
+  explicit Loop(const Options& options);
+  void run(int listener);
   floor_loop::Counts counts;
 
  private:
@@ -85,7 +85,7 @@ class Loop {
   }
 
   Options options_;
-  int listener_;
+  int listener_ = -1;
   int ring_ = -1;            // the descriptor, for register
   unsigned registered_ = 0;  // its index, for enter
   unsigned *sq_tail_, *cq_head_, *cq_tail_;
@@ -106,12 +106,11 @@ class Loop {
   std::deque<unsigned> parked_;    // connections whose receive found no segment
 };
 
-Loop::Loop(const Options& options, int listener) : options_(options), listener_(listener) {
+Loop::Loop(const Options& options) : options_(options) {
   map_rings();
   register_resources();
   segments_.resize(options_.segments);
   for (unsigned i = 0; i < options_.segments; ++i) give_back(i);
-  accept_next();
 }
 
 void Loop::map_rings() {
@@ -368,7 +367,9 @@ void Loop::dispatch(const io_uring_cqe& done) {
   }
 }
 
-void Loop::run() {
+void Loop::run(int listener) {
+  listener_ = listener;
+  accept_next();
   floor_loop::announce();
   while (!floor_loop::stopped) {
     // Segments come back and connections close once the sends of this very enter are over, so
@@ -405,7 +406,7 @@ int main(int argc, char** argv) {
     floor_loop::usage(argv[0], "segments must be a power of two up to 32768, size not 0", "");
   }
   floor_loop::prepare_process();
-  Loop loop(options, floor_loop::listen_on_loopback(port));
-  loop.run();
+  Loop loop(options);
+  loop.run(floor_loop::listen_on_loopback(port));
   floor_loop::print(loop.counts);
 }
