@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace eddy {
 namespace {
@@ -20,6 +21,7 @@ enum Operation : unsigned {
   kIgnored = 0,
   kAccept,
   kReceive,
+  kTrySend,
   kSend,
   kConnect,
   kPoll,         // of a watch; of a pipe or a terminal that is read
@@ -38,7 +40,7 @@ constexpr uint8_t kReceiving = 1;
 constexpr uint8_t kAccepting = 2;
 constexpr uint8_t kSendingByHand = 4;
 
-constexpr int kSendFlags = MSG_NOSIGNAL | MSG_WAITALL;
+constexpr uint32_t kSendFlags = MSG_NOSIGNAL | MSG_WAITALL;
 // A stream that has sent so often is likely to go on: it gets a direct descriptor.
 constexpr uint16_t kSendsUntilDirect = 16;
 constexpr int kReadBudgetCalls = 16;
@@ -101,7 +103,10 @@ class UringBackend final : public Backend {
   void arm_accept(Slot& slot);
   void arm_receive(Slot& slot);
   void arm_poll(Slot& slot, Operation operation, uint32_t events);
-  void send_pieces(io_uring_sqe& entry, SliceQueue& queue);
+  void start_send(Slot& slot, SliceQueue& queue, Operation operation);
+  size_t describe(io_uring_sqe& entry, SliceQueue& queue);
+  void settle_tries(unsigned ready);
+  void settle_try(Slot& slot);
   void cancel(Slot& slot, Operation operation);
   void unpark();
   void finish_close(Slot& slot);
@@ -135,6 +140,8 @@ class UringBackend final : public Backend {
   SegmentCursor read_cursor_;  // of pipes and terminals
   ReadyList parked_;           // streams that wait for a segment
   ReadyList closed_;           // slots whose on_closed is due
+  std::vector<Slot*> tries_;    // slots whose send is tried by the next `enter`
+  std::vector<Slot*> settled_;
   size_t slots_ = 0;
 };
 
@@ -232,28 +239,45 @@ int UringBackend::send(Slot& slot, SliceQueue& queue) {
     return kPending;
   }
   if (slot.sends_until_direct != 0 && --slot.sends_until_direct == 0) promote(slot);
-  io_uring_sqe& entry = start(slot, kSend);
-  address_socket(entry, slot);
-  entry.msg_flags = kSendFlags;
-  send_pieces(entry, queue);
+  start_send(slot, queue, slot.send_waits ? kSend : kTrySend);
   return kPending;
 }
 
-void UringBackend::send_pieces(io_uring_sqe& entry, SliceQueue& queue) {
+// A send is first tried: the kernel does that while it takes the submissions in, and a completion is posted only if the
+// socket did not take it all. So a turn is not woken by its own sends, and they are over when its `enter` returns. A send
+// that found the socket full is started again to wait for it.
+void UringBackend::start_send(Slot& slot, SliceQueue& queue, Operation operation) {
+  io_uring_sqe& entry = start(slot, operation);
+  address_socket(entry, slot);
+  entry.msg_flags = kSendFlags;
+  const size_t described = describe(entry, queue);
+  if (operation == kSend) return;
+  entry.msg_flags |= MSG_DONTWAIT;
+  entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
+  slot.try_result = static_cast<int>(described);
+  tries_.push_back(&slot);
+  if (described < queue.bytes()) turn_.send_awaited = true;
+}
+
+// The bytes that are described.
+size_t UringBackend::describe(io_uring_sqe& entry, SliceQueue& queue) {
   const Slice& first = queue.front();
   if (first.size() == queue.bytes() || first.size() >= kMostBytesPerSend) {
     entry.opcode = IORING_OP_SEND;
     entry.addr = reinterpret_cast<uintptr_t>(first.data());
     entry.len = static_cast<uint32_t>(std::min(first.size(), kMostBytesPerSend));
-    return;
+    return entry.len;
   }
   auto& message = arena_.make<UringArena::Message>();
+  const int count = queue.gather(message.pieces, kMostPiecesPerSend, kMostBytesPerSend);
   message.header.msg_iov = message.pieces;
-  message.header.msg_iovlen =
-      static_cast<size_t>(queue.gather(message.pieces, kMostPiecesPerSend, kMostBytesPerSend));
+  message.header.msg_iovlen = static_cast<size_t>(count);
   entry.opcode = IORING_OP_SENDMSG;
   entry.addr = reinterpret_cast<uintptr_t>(&message.header);
   entry.len = 1;
+  size_t described = 0;
+  for (int i = 0; i < count; ++i) described += message.pieces[i].iov_len;
+  return described;
 }
 
 void UringBackend::promote(Slot& slot) {
@@ -331,7 +355,10 @@ void UringBackend::finish_close(Slot& slot) {
 int UringBackend::wait(int64_t timeout_ns) {
   buffers_.replenish();
   unpark();
-  const int result = queue_->enter(closed_.empty() ? timeout_ns : 0);
+  // What was tried gives its memory back once it is over, which the parked ones wait for.
+  const bool awaited = std::exchange(turn_.send_awaited, false) || !closed_.empty() ||
+                       (!parked_.empty() && !tries_.empty());
+  const int result = queue_->enter(awaited ? 0 : timeout_ns);
   turn_.counters.system_calls += std::exchange(queue_->enters, 0);
   if (queue_->unsubmitted() == 0) arena_.reset();
   return std::min(result, 0);
@@ -350,8 +377,10 @@ void UringBackend::unpark() {
 
 void UringBackend::dispatch() {
   // What the kernel adds from now on has its turn in the next one.
+  const unsigned ready = queue_->ready();
+  settle_tries(ready);
   UringQueue::Completion completion;
-  for (unsigned count = queue_->ready(); count != 0 && queue_->take(completion); --count) {
+  for (unsigned count = ready; count != 0 && queue_->take(completion); --count) {
     complete(completion);
   }
   while (Slot* slot = closed_.pop()) {
@@ -361,12 +390,38 @@ void UringBackend::dispatch() {
   }
 }
 
+// The `enter` that has returned ended every try: those that failed have a completion.
+void UringBackend::settle_tries(unsigned ready) {
+  if (tries_.empty() || queue_->unsubmitted() != 0 || queue_->overflowed()) return;
+  for (unsigned i = 0; i < ready; ++i) {
+    const io_uring_cqe& completion = queue_->peek(i);
+    const SocketId id(completion.user_data);
+    if (id.operation() != kTrySend) continue;
+    id.slot()->try_result = completion.res;
+    id.slot()->send_waits = true;
+  }
+  settled_.swap(tries_);
+  for (Slot* slot : settled_) settle_try(*slot);
+  settled_.clear();
+}
+
+void UringBackend::settle_try(Slot& slot) {
+  slot.in_flight &= ~bit(kTrySend);
+  if (slot.closing) {
+    if (slot.in_flight == 0) finish_close(slot);
+    return;
+  }
+  ++turn_.counters.completions;
+  complete_send(slot, slot.try_result);  // what is left after a part waits for the socket
+}
+
 void UringBackend::complete(const UringQueue::Completion& completion) {
   // First and always, in the queue's order: the kernel has moved on in this segment, whoever the bytes were for.
   Slice bytes;
   if ((completion.flags & IORING_CQE_F_BUFFER) != 0) bytes = buffers_.take(completion);
   const SocketId id(completion.user_data);
   const auto operation = static_cast<Operation>(id.operation());
+  if (operation == kTrySend) return;  // settled
   if (operation == kDemoted) {
     return direct_.give(static_cast<int>(completion.user_data >> kIndexShift));
   }
@@ -388,7 +443,9 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
   ++turn_.counters.completions;
   switch (operation) {
     case kReceive: return complete_receive(slot, completion, std::move(bytes));
-    case kSend: return complete_send(slot, completion.result);
+    case kSend:
+      slot.send_waits = false;
+      return complete_send(slot, completion.result);
     case kAccept: return complete_accept(slot, completion.result);
     case kConnect: return slot.on_connect(completion.result);
     case kPoll: return complete_poll(slot, completion.result);
@@ -431,11 +488,8 @@ void UringBackend::park(Slot& slot) {
 }
 
 void UringBackend::complete_send(Slot& slot, int result) {
-  if (result == -EINTR || result == -EAGAIN) {
-    send(slot, *slot.output());
-  } else {
-    slot.on_send(result == -ECANCELED ? 0 : result);
-  }
+  if (result == -EINTR || result == -EAGAIN) return start_send(slot, *slot.output(), kSend);
+  slot.on_send(result == -ECANCELED ? 0 : result);
 }
 
 void UringBackend::complete_promote(Slot& slot, int result) {

@@ -8,9 +8,11 @@
 namespace eddy {
 namespace {
 
+// Not IORING_SETUP_TASKRUN_FLAG: an enter runs what task work there is before it sleeps, so nobody needs the flag, and on
+// Linux 6.18 it was seen to stay set with nothing to run, which made a loop that trusts it spin.
 constexpr uint32_t kSetupFlags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
-                                 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-                                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
+                                 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+                                 IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
 constexpr uint32_t kNeededFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |
                                      IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
 constexpr unsigned kSignalSetBytes = 8;  // the kernel's sigset_t (_NSIG / 8)
@@ -50,6 +52,11 @@ UringQueue::UringQueue(Kernel& kernel, const Options& options, int fd,
       min_wait_count_(options.min_wait_count) {}
 
 UringQueue::~UringQueue() {
+  if ((enter_flags_ & IORING_ENTER_REGISTERED_RING) != 0) {
+    io_uring_rsrc_update place = {};
+    place.offset = static_cast<uint32_t>(entered_as_);
+    register_with(IORING_UNREGISTER_RING_FDS, &place, 1);
+  }
   if (sqes_ != nullptr) kernel_.uring_unmap(sqes_, sqes_size_);
   if (rings_ != nullptr) kernel_.uring_unmap(rings_, rings_size_);
   kernel_.close(fd_);
@@ -81,7 +88,7 @@ bool UringQueue::map(const io_uring_params& parameters) {
 }
 
 int UringQueue::enter(int64_t timeout_ns) {
-  const bool sleep = timeout_ns != 0 && ready() == 0 && !kernel_holds_work();
+  const bool sleep = timeout_ns != 0 && ready() == 0 && !overflowed();
   const int result = enter_once(sleep ? 1 : 0, timeout_ns);
   // Passing states: the time-out, a signal, and a completion queue or memory that wants us to take completions first.
   const bool passing =
@@ -91,29 +98,44 @@ int UringQueue::enter(int64_t timeout_ns) {
 
 // Entries are handed over in order; how many were, the return value tells, also when the wait itself then failed.
 int UringQueue::enter_once(unsigned min_complete, int64_t timeout_ns) {
-  if (!enabled_) {
-    const int failed = register_with(IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
-    if (failed < 0) return failed;
-    enabled_ = true;
+  if (entered_as_ < 0) {
+    if (const int failed = enable(); failed < 0) return failed;
   }
   __atomic_store_n(sq_tail_, tail_, __ATOMIC_RELEASE);
   ++enters;
   const bool batches = min_complete != 0 && min_wait_us_ != 0;
   int result = 0;
   if (min_complete == 0 || (timeout_ns < 0 && !batches)) {
-    result = kernel_.uring_enter(fd_, unsubmitted(), min_complete, IORING_ENTER_GETEVENTS, nullptr,
+    result = kernel_.uring_enter(entered_as_, unsubmitted(), min_complete, enter_flags_, nullptr,
                                  kSignalSetBytes);
   } else {
     const __kernel_timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
     const uring::GetEventsArgument argument = {
         0, kSignalSetBytes, min_wait_us_,
         timeout_ns < 0 ? 0 : static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&timeout))};
-    result = kernel_.uring_enter(fd_, unsubmitted(), batches ? min_wait_count_ : min_complete,
-                                 IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &argument,
-                                 sizeof argument);
+    result = kernel_.uring_enter(entered_as_, unsubmitted(),
+                                 batches ? min_wait_count_ : min_complete,
+                                 enter_flags_ | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
   }
   if (result > 0) submitted_ += static_cast<unsigned>(result);
   return result;
+}
+
+// On the loop's thread: the ring takes no other's from now on. Registered with the thread as well, the ring is found
+// without a look-up of its descriptor; a thread has few places for that, so it may fail.
+int UringQueue::enable() {
+  const int failed = register_with(IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+  if (failed < 0) return failed;
+  io_uring_rsrc_update place = {};
+  place.offset = UINT32_MAX;  // any
+  place.data = static_cast<uint64_t>(fd_);
+  if (register_with(IORING_REGISTER_RING_FDS, &place, 1) == 1) {
+    entered_as_ = static_cast<int>(place.offset);
+    enter_flags_ |= IORING_ENTER_REGISTERED_RING;
+  } else {
+    entered_as_ = fd_;
+  }
+  return 0;
 }
 
 void UringQueue::make_room() {

@@ -58,11 +58,12 @@ class UringQueue {
     return true;
   }
   unsigned ready() const { return __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE) - *cq_head_; }
-  // The kernel holds back completions: task work to run, or an overflow to flush.
-  bool kernel_holds_work() const {
-    return (__atomic_load_n(sq_flags_, __ATOMIC_RELAXED) &
-            (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
+  // The kernel holds completions back, since the queue was full: the next `enter` brings them.
+  bool overflowed() const {
+    return (__atomic_load_n(sq_flags_, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW) != 0;
   }
+  // The result of the n-th completion, from 0 to ready() - 1, which stays where it is.
+  const io_uring_cqe& peek(unsigned n) const { return cqes_[(*cq_head_ + n) & cq_mask_]; }
 
   int register_with(unsigned opcode, void* argument, unsigned count) {
     return kernel_.uring_register(fd_, opcode, argument, count);
@@ -75,12 +76,14 @@ class UringQueue {
  private:
   UringQueue(Kernel& kernel, const Options& options, int fd, const io_uring_params& parameters);
   bool map(const io_uring_params& parameters);
+  int enable();
   void make_room();
   int enter_once(unsigned min_complete, int64_t timeout_ns);
 
   Kernel& kernel_;
   const int fd_;
-  bool enabled_ = false;
+  int entered_as_ = -1;  // fd_, or its index among this thread's registered rings; -1: not enabled yet
+  unsigned enter_flags_ = IORING_ENTER_GETEVENTS;
   uint32_t min_wait_us_;
   const unsigned min_wait_count_;
 

@@ -3,6 +3,7 @@
 #include <eddy/core/reactor.h>
 #include <eddy/net/listener.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <string>
@@ -67,8 +68,7 @@ class ListenerSlot final : public Slot {
     reactor_.operations().close(*this);
   }
   void update() {
-    const bool wanted = !paused_ && !exhausted_;
-    if (wanted) {
+    if (!paused_ && !exhausted_) {
       reactor_.operations().accept(*this);
     } else {
       reactor_.operations().stop_accepting(*this);

@@ -3,6 +3,7 @@
 #include <eddy/net/stream_internal.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -222,10 +223,10 @@ void StreamSlot::resume() {
 }
 
 void StreamSlot::update_receiving() {
-  const bool wanted = !closing && !has(kConnecting | kPausedByUser | kPausedByOutput | kClosing |
-                                       kEndArrived | kEndTold);
-  if (wanted == has(kReceiving)) return;
-  if (wanted) {
+  const bool receives = !closing && !has(kConnecting | kPausedByUser | kPausedByOutput | kClosing |
+                                         kEndArrived | kEndTold);
+  if (receives == has(kReceiving)) return;
+  if (receives) {
     set(kReceiving);
     reactor_.operations().receive(*this);
   } else {
@@ -311,7 +312,13 @@ void StreamSlot::flush() {
     }
   }
   if (closing) return;
-  if (output_.empty() && has(kWriteClosing | kClosing)) return finish_output();
+  if (has(kSending | kWriteClosing | kClosing)) {
+    if (output_.empty()) return finish_output();
+    // What waits for this send to be over must not wait for something else to wake the loop.
+    if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
+      reactor_.turn().send_awaited = true;
+    }
+  }
   if (!has(kReceiving)) [[unlikely]] update_receiving();
 }
 

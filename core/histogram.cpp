@@ -1,0 +1,105 @@
+#include <eddy/core/histogram.h>
+
+#include <cmath>
+#include <new>
+
+namespace eddy {
+namespace {
+
+HistogramOptions within_bounds(HistogramOptions options) {
+  options.lowest = std::clamp<std::int64_t>(options.lowest, 1, std::int64_t{1} << 40);
+  options.highest = std::max(options.highest, options.lowest * 2);
+  options.digits = std::clamp(options.digits, 1, 5);
+  return options;
+}
+
+// Twice ten to the digits: below it, values one apart have the digits asked for.
+std::uint64_t single_unit_values(int digits) {
+  std::uint64_t values = 2;
+  for (int i = 0; i < digits; ++i) values *= 10;
+  return values;
+}
+
+}  // namespace
+
+HistogramLayout::HistogramLayout(const HistogramOptions& options) noexcept
+    : options_(within_bounds(options)),
+      unit_magnitude_(std::bit_width(static_cast<std::uint64_t>(options_.lowest)) - 1),
+      half_magnitude_(std::bit_width(single_unit_values(options_.digits) - 1) - 1),
+      mask_width_(half_magnitude_ + 1 + unit_magnitude_),
+      bucket_count_(1),
+      sub_bucket_mask_(((std::uint64_t{2} << half_magnitude_) - 1) << unit_magnitude_),
+      greatest_(static_cast<std::int64_t>((std::uint64_t{1} << mask_width_) - 1)) {
+  while (greatest_ < options_.highest) {
+    greatest_ = greatest_ * 2 + 1;
+    ++bucket_count_;
+  }
+}
+
+std::int64_t HistogramLayout::lowest_at(std::size_t index) const noexcept {
+  const int bucket = bucket_at(index);
+  const std::size_t sub_bucket = index - (static_cast<std::size_t>(bucket) << half_magnitude_);
+  return static_cast<std::int64_t>(sub_bucket << (bucket + unit_magnitude_));
+}
+
+std::int64_t HistogramLayout::highest_at(std::size_t index) const noexcept {
+  return lowest_at(index) + ((std::int64_t{1} << (bucket_at(index) + unit_magnitude_)) - 1);
+}
+
+Histogram::Histogram(const HistogramOptions& options)
+    : layout_(options),
+      counts_(static_cast<std::uint64_t*>(std::calloc(layout_.size(), sizeof(std::uint64_t)))) {
+  if (counts_ == nullptr) throw std::bad_alloc();
+}
+
+Histogram::Touched Histogram::touched() const noexcept {
+  if (count_ == 0) return {0, 0};
+  return {layout_.index_of(std::min(minimum_, layout_.greatest())),
+          layout_.index_of(std::min(maximum_, layout_.greatest())) + 1};
+}
+
+bool Histogram::merge(const Histogram& other) noexcept {
+  if (layout_ != other.layout_) return false;
+  const Touched touched = other.touched();
+  for (std::size_t index = touched.first; index < touched.end; ++index) {
+    if (other.counts_[index] != 0) counts_[index] += other.counts_[index];
+  }
+  count_ += other.count_;
+  overflowed_ += other.overflowed_;
+  sum_ += other.sum_;
+  minimum_ = std::min(minimum_, other.minimum_);
+  maximum_ = std::max(maximum_, other.maximum_);
+  return true;
+}
+
+void Histogram::reset() noexcept {
+  const Touched touched = this->touched();
+  std::fill(counts_.get() + touched.first, counts_.get() + touched.end, 0);
+  count_ = 0;
+  overflowed_ = 0;
+  sum_ = 0;
+  minimum_ = std::numeric_limits<std::int64_t>::max();
+  maximum_ = 0;
+}
+
+double Histogram::mean() const noexcept {
+  return count_ == 0 ? 0 : static_cast<double>(sum_) / static_cast<double>(count_);
+}
+
+std::int64_t Histogram::percentile(double percent) const noexcept {
+  if (count_ == 0) return 0;
+  // One step down first: 99.9 % of 1,000 is meant to be 999, and not, by rounding,
+  // 999.0000000000001 and so the thousandth.
+  const double below = std::nextafter(percent, -std::numeric_limits<double>::infinity());
+  const double rank =
+      std::ceil(std::clamp(below, 0.0, 100.0) * static_cast<double>(count_) / 100.0);
+  const auto wanted = std::max<std::uint64_t>(static_cast<std::uint64_t>(rank), 1);
+  const Touched touched = this->touched();
+  std::size_t index = touched.first;
+  for (std::uint64_t seen = counts_[index]; seen < wanted && index + 1 < touched.end;) {
+    seen += counts_[++index];
+  }
+  return percent <= 0 ? layout_.lowest_at(index) : layout_.highest_at(index);
+}
+
+}  // namespace eddy
