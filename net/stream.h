@@ -42,9 +42,9 @@ struct StreamState {
 };
 template <typename T>
 const StreamState& state_of() {
-  static_assert(alignof(T) <= alignof(max_align_t) && std::is_nothrow_default_constructible_v<T>);
+  static_assert(alignof(T) <= alignof(max_align_t) && std::is_default_constructible_v<T>);
   static const StreamState state = {.size = sizeof(T),
-                                    .construct = [](void* memory) { new (memory) T(); },
+                                    .construct = [](void* memory) noexcept { new (memory) T(); },
                                     .destroy = [](void* memory) { static_cast<T*>(memory)->~T(); }};
   return state;
 }
