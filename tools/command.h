@@ -16,6 +16,7 @@ struct Command {
 inline constexpr int kBadUsage = 2;
 
 Command make_echo(CLI::App& app);
+Command make_load(CLI::App& app);
 Command make_probe(CLI::App& app);
 
 }  // namespace eddy::tools

@@ -25,7 +25,8 @@ int main(int argc, char** argv) {
   CLI::App app("eddy: servers and load generators on one reactor", "eddy");
   app.require_subcommand(0, 1);
   app.failure_message({});
-  const std::array commands = {eddy::tools::make_echo(app), eddy::tools::make_probe(app)};
+  const std::array commands = {eddy::tools::make_echo(app), eddy::tools::make_load(app),
+                               eddy::tools::make_probe(app)};
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
@@ -36,5 +37,5 @@ int main(int argc, char** argv) {
   for (const Command& command : commands) {
     if (command.arguments->parsed()) return command.run();
   }
-  return refuse(app, "which command? echo or probe");
+  return refuse(app, "which command? echo, load or probe");
 }

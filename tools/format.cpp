@@ -1,0 +1,47 @@
+#include "format.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+
+namespace eddy::tools {
+
+std::string fixed(double number, int digits) {
+  char text[64];
+  const int length = snprintf(text, sizeof text, "%.*f", digits, number);
+  return {text, static_cast<size_t>(length)};
+}
+
+std::string grouped(uint64_t number) {
+  std::string text = std::to_string(number);
+  for (size_t end = text.size(); end > 3; end -= 3) text.insert(end - 3, 1, ',');
+  return text;
+}
+
+// Three digits that count, whatever the unit.
+std::string duration_text(double nanoseconds) {
+  const char* units[] = {" ns", " µs", " ms", " s"};
+  size_t unit = 0;
+  while (nanoseconds >= 999.5 && unit + 1 < std::size(units)) {
+    nanoseconds /= 1000;
+    ++unit;
+  }
+  const int digits = unit == 0 || nanoseconds >= 99.95 ? 0 : nanoseconds >= 9.995 ? 1 : 2;
+  return fixed(nanoseconds, digits) + units[unit];
+}
+
+std::string right(const std::string& text, size_t width) {
+  const auto characters =
+      static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
+        return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;
+      }));
+  return std::string(width - std::min(width, characters), ' ') + text;
+}
+
+std::string size_text(uint64_t bytes) {
+  if (bytes != 0 && bytes % (1024 * 1024) == 0) return std::to_string(bytes / 1024 / 1024) + " MiB";
+  if (bytes != 0 && bytes % 1024 == 0) return std::to_string(bytes / 1024) + " KiB";
+  return std::to_string(bytes) + " B";
+}
+
+}  // namespace eddy::tools
