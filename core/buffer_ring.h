@@ -1,6 +1,6 @@
 // The memory that the kernel fills and sends.
 //
-// What it is: a reactor's segments, few and large (8 of 256 KiB at the start, more as needed up to a limit). A segment
+// What it is: a reactor's segments, few and large (4 of 256 KiB at a time, more as needed up to a limit). A segment
 // is filled from its start to its end, a message at a time, so 64 bytes take 64 bytes; each message is a Slice that
 // counts on its segment. A segment that is full, and whose last Slice has gone, is free and is filled again.
 //
@@ -29,7 +29,7 @@ class Kernel;
 
 struct BufferRingOptions {
   size_t segment_bytes = 256 * 1024;  // a power of two, 4 KiB to 1 GiB
-  unsigned initial_segments = 8;      // what io_uring is given at the start
+  unsigned initial_segments = 4;      // what io_uring has at a time: few, so that they stay in the cache
   unsigned max_segments = 64;         // at most 32768; beyond it, a connection waits for a segment to come back
 };
 
