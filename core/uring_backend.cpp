@@ -392,7 +392,7 @@ void UringBackend::dispatch() {
 
 // The `enter` that has returned ended every try: those that failed have a completion.
 void UringBackend::settle_tries(unsigned ready) {
-  if (tries_.empty() || queue_->unsubmitted() != 0 || queue_->overflowed()) return;
+  if (tries_.empty()) return;
   for (unsigned i = 0; i < ready; ++i) {
     const io_uring_cqe& completion = queue_->peek(i);
     const SocketId id(completion.user_data);
@@ -400,6 +400,8 @@ void UringBackend::settle_tries(unsigned ready) {
     id.slot()->try_result = completion.res;
     id.slot()->send_waits = true;
   }
+  // What is not handed over, or cannot be seen yet, is settled by a later turn.
+  if (queue_->unsubmitted() != 0 || queue_->overflowed()) return;
   settled_.swap(tries_);
   for (Slot* slot : settled_) settle_try(*slot);
   settled_.clear();

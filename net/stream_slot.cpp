@@ -313,9 +313,10 @@ void StreamSlot::flush() {
   }
   if (closing) return;
   if (has(kSending | kWriteClosing | kClosing)) {
-    if (output_.empty()) return finish_output();
-    // What waits for this send to be over must not wait for something else to wake the loop.
-    if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
+    if (output_.empty()) {
+      finish_output();
+    } else if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
+      // What waits for this send to be over must not wait for something else to wake the loop.
       reactor_.turn().send_awaited = true;
     }
   }
