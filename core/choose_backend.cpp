@@ -91,6 +91,7 @@ Result<std::unique_ptr<Backend>> make_backend(const BackendChoice& choice, Turn&
                       .min_wait = choice.min_wait};
     uring.min_wait_us = static_cast<uint32_t>(options.min_wait.count());
     uring.receive_quota_bytes = options.receive_quota_bytes;
+    uring.zero_copy_bytes = options.zero_copy_bytes;
     return make_uring_backend(turn, uring);
   }
 #endif

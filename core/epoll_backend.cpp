@@ -2,6 +2,7 @@
 #include <eddy/core/kernel.h>
 #include <eddy/core/readiness_io.h>
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -29,21 +30,9 @@ constexpr uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | 
 // Nothing is asked for; a hang-up or an error, which cannot be declined, is told once and does not spin.
 constexpr uint32_t kIdleEvents = EPOLLET;
 
-uint32_t to_epoll(Interest interest) {
-  return (any(interest & Interest::kReadable) ? uint32_t{EPOLLIN} : 0) |
-         (any(interest & Interest::kWritable) ? uint32_t{EPOLLOUT} : 0) |
-         (any(interest & Interest::kPriority) ? uint32_t{EPOLLPRI} : 0);
-}
-
-Interest from_epoll(uint32_t events) {
-  Interest ready = Interest::kNone;
-  if ((events & EPOLLIN) != 0) ready = ready | Interest::kReadable;
-  if ((events & EPOLLOUT) != 0) ready = ready | Interest::kWritable;
-  if ((events & EPOLLPRI) != 0) ready = ready | Interest::kPriority;
-  if ((events & EPOLLHUP) != 0) ready = ready | Interest::kHangup;
-  if ((events & EPOLLERR) != 0) ready = ready | Interest::kError;
-  return ready;
-}
+// What lets one pair of functions serve poll's events and epoll's.
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
+              EPOLLHUP == POLLHUP && EPOLLERR == POLLERR);
 
 class EpollBackend final : public Backend {
  public:
@@ -164,7 +153,7 @@ void EpollBackend::connect(Slot& slot, const sockaddr* address, socklen_t length
 void EpollBackend::watch(Slot& slot, Interest interest) {
   if (interest == slot.interest) return;
   slot.interest = interest;
-  control(EPOLL_CTL_MOD, slot, interest == Interest::kNone ? kIdleEvents : to_epoll(interest));
+  control(EPOLL_CTL_MOD, slot, interest == Interest::kNone ? kIdleEvents : to_poll_events(interest));
 }
 
 void EpollBackend::close(Slot& slot) {
@@ -230,7 +219,7 @@ void EpollBackend::on_event(Slot& slot, uint32_t events) {
   if (slot.role == SlotRole::kWatch) {
     if (slot.interest == Interest::kNone) return;
     ++turn_.counters.completions;
-    return slot.on_ready(from_epoll(events));
+    return slot.on_ready(from_poll_events(events));
   }
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT | EPOLLRDHUP;
   if ((events & EPOLLIN) != 0) slot.readiness |= kCanRead;

@@ -49,6 +49,10 @@ struct ReactorOptions {
   std::chrono::nanoseconds timer_slack{1};
   // What io_uring may receive for one stream before it is asked again, so what can still arrive after `pause`.
   uint32_t receive_quota_bytes = 256 * 1024;
+  // Sends of at least so many queued bytes are zero-copy (io_uring): the kernel reads the slices in place until the peer
+  // has acknowledged them. 0 is never: it pays with a network card that takes large messages, and costs on loopback,
+  // where the kernel copies after all; a stream on which it did is not tried again.
+  uint32_t zero_copy_bytes = 0;
   // Pretend that the kernel lacks what newer ones have: for tests, and for comparing.
   bool avoid_incremental_buffers = false;
   bool avoid_receive_limit = false;

@@ -1,7 +1,24 @@
 #include <eddy/core/readiness_io.h>
 #include <errno.h>
+#include <poll.h>
 
 namespace eddy {
+
+uint32_t to_poll_events(Interest interest) {
+  return (any(interest & Interest::kReadable) ? uint32_t{POLLIN} : 0) |
+         (any(interest & Interest::kWritable) ? uint32_t{POLLOUT} : 0) |
+         (any(interest & Interest::kPriority) ? uint32_t{POLLPRI} : 0);
+}
+
+Interest from_poll_events(uint32_t events) {
+  Interest ready = Interest::kNone;
+  if ((events & POLLIN) != 0) ready = ready | Interest::kReadable;
+  if ((events & POLLOUT) != 0) ready = ready | Interest::kWritable;
+  if ((events & POLLPRI) != 0) ready = ready | Interest::kPriority;
+  if ((events & POLLHUP) != 0) ready = ready | Interest::kHangup;
+  if ((events & POLLERR) != 0) ready = ready | Interest::kError;
+  return ready;
+}
 
 ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room) {
   for (;;) {
@@ -11,6 +28,8 @@ ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room) {
                               : turn.kernel.read(slot.fd, room.data(), room.size());
     // A terminal whose other side has gone answers EIO: that is its end of input (pty(7)).
     if (count == -EIO && slot.kind == DescriptorKind::kTerminal) return 0;
+    // The end of a pipe that is written to is told of only when its reader has gone.
+    if (count == -EBADF && slot.kind == DescriptorKind::kPipe) return -EPIPE;
     if (count != -EINTR) return count;
   }
 }

@@ -13,6 +13,10 @@ inline constexpr size_t kLeastReadRoom = 16 * 1024;
 inline constexpr size_t kMostBytesPerSend = 256 * 1024;
 inline constexpr int kMostPiecesPerSend = 64;
 
+// Interest as poll(2)'s bits, and what poll reported as readiness. epoll's bits have the same values.
+uint32_t to_poll_events(Interest interest);
+Interest from_poll_events(uint32_t events);
+
 // Reads into the room: bytes, 0 at the end of input, or a negative errno; never -EINTR.
 ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room);
 

@@ -107,6 +107,7 @@ class alignas(64) Slot {
   Interest interest = Interest::kNone;
   int try_result = 0;               // io_uring: of the send that was tried; all of it, unless told otherwise
   bool send_waits = false;          // io_uring: the socket was found full
+  bool zero_copy_is_vain = false;   // io_uring: the kernel copies on this path anyway
   uint16_t sends_until_direct = 0;  // io_uring: a stream that has sent this often gets a direct descriptor
   bool accepts_singly = false;      // near its cap on connections: no more than one at a time
   uint32_t accepts_per_turn = 64;

@@ -11,6 +11,11 @@ inline constexpr uint32_t kSetupNoSqArray = 1U << 16;        // Linux 6.6: entri
 inline constexpr uint32_t kFeatureMinTimeout = 1U << 15;     // Linux 6.12: kGetEventsArgument's min_wait_us
 inline constexpr uint16_t kBufferRingIncremental = 2;        // Linux 6.12: io_uring_buf_reg.flags
 inline constexpr uint32_t kCompletionBufferMore = 1U << 4;   // Linux 6.12: more of this buffer will be filled
+inline constexpr uint8_t kOperationSendZeroCopy = 47;        // Linux 6.0: IORING_OP_SEND_ZC
+inline constexpr uint8_t kOperationSendMessageZeroCopy = 48;  // Linux 6.1: IORING_OP_SENDMSG_ZC
+inline constexpr uint16_t kZeroCopyReportsUse = 1U << 3;     // Linux 6.2: … and tells whether it copied after all
+inline constexpr uint32_t kNotificationCopied = 1U << 31;
+inline constexpr uint32_t kCompletionNotification = 1U << 3;  // Linux 6.0: memory of a zero-copy send is free
 
 // io_uring_enter's extended argument as of Linux 6.12, which gave the padding a meaning.
 struct GetEventsArgument {

@@ -1,0 +1,129 @@
+// The io_uring backend's parts: what it starts is in uring_backend.cpp, what completes in uring_completions.cpp.
+#pragma once
+
+#include <eddy/core/kernel.h>
+#include <eddy/core/readiness_io.h>
+#include <eddy/core/uring_arena.h>
+#include <eddy/core/uring_backend.h>
+#include <eddy/core/uring_buffers.h>
+#include <eddy/core/uring_direct.h>
+#include <eddy/core/uring_queue.h>
+#include <eddy/core/uring_zero_copy.h>
+
+#include <memory>
+#include <vector>
+
+namespace eddy {
+
+class UringBackend final : public Backend {
+ public:
+  UringBackend(Turn& turn, const UringBackendOptions& options, std::unique_ptr<UringQueue> queue)
+      : turn_(turn),
+        kernel_(turn.kernel),
+        options_(options),
+        buffers_(turn.ring),
+        queue_(std::move(queue)),
+        direct_(*queue_),
+        zero_copy_(turn.slices),
+        read_cursor_(turn.ring) {}
+  ~UringBackend() override;
+  int open_buffers() {
+    return buffers_.open(kernel_, *queue_, options_.features.incremental_buffers);
+  }
+
+  BackendKind kind() const override { return BackendKind::kUring; }
+  int add(Slot& slot) override;
+  void accept(Slot& slot) override;
+  void stop_accepting(Slot& slot) override;
+  void receive(Slot& slot) override;
+  void stop_receiving(Slot& slot) override;
+  int send(Slot& slot, SliceQueue& queue) override;
+  void interrupt_send(Slot& slot) override { cancel(slot, kSend); }
+  void connect(Slot& slot, const sockaddr* address, socklen_t length) override;
+  void watch(Slot& slot, Interest interest) override;
+  void close(Slot& slot) override;
+  int wait(int64_t timeout_ns) override;
+  void dispatch() override;
+  bool has_ready() const override {
+    return queue_->ready() != 0 || !closed_.empty() || (!parked_.empty() && can_unpark());
+  }
+  int poll_descriptor() const override { return queue_->descriptor(); }
+  size_t in_flight() const override { return slots_; }
+
+ private:
+  // The operation of a SocketId, and 1 << operation in Slot::in_flight while the kernel has it.
+  enum Operation : unsigned {
+    kIgnored = 0,
+    kAccept,
+    kReceive,
+    kTrySend,
+    kSend,
+    kConnect,
+    kPoll,         // of a watch; of a pipe or a terminal that is read
+    kPollToWrite,  // of a pipe or a terminal that is written
+    kCancel,       // of one of these
+    kCancelAll,
+    kClose,
+    kPromote,  // to a direct descriptor
+    kZeroCopy,  // a send that a UringZeroCopy::Hold stands for: not of a slot
+    kDemoted,  // a place among the direct descriptors is free again: not of a slot, see `demote`
+  };
+  static constexpr unsigned kIndexShift = 6;
+  static constexpr uint16_t bit(Operation operation) { return static_cast<uint16_t>(1U << operation); }
+
+  // Slot::wanted.
+  static constexpr uint8_t kReceiving = 1;
+  static constexpr uint8_t kAccepting = 2;
+  static constexpr uint8_t kSendingByHand = 4;
+
+  io_uring_sqe& start(Slot& slot, Operation operation);
+  void address_socket(io_uring_sqe& entry, const Slot& slot) const;
+  void arm_accept(Slot& slot);
+  void arm_receive(Slot& slot);
+  void arm_poll(Slot& slot, Operation operation, uint32_t events);
+  void start_send(Slot& slot, SliceQueue& queue, Operation operation);
+  bool start_zero_copy(Slot& slot, SliceQueue& queue);
+  size_t describe(io_uring_sqe& entry, SliceQueue& queue);
+  void settle_tries(unsigned ready);
+  void settle_try(Slot& slot);
+  void cancel(Slot& slot, Operation operation);
+  void unpark();
+  void finish_close(Slot& slot);
+  void promote(Slot& slot);
+  void demote(Slot& slot);
+
+  void complete(const UringQueue::Completion& completion);
+  void complete_live(Slot& slot, Operation operation, const UringQueue::Completion& completion,
+                     Slice&& bytes);
+  void complete_accept(Slot& slot, int result);
+  void complete_receive(Slot& slot, const UringQueue::Completion& completion, Slice&& bytes);
+  void complete_send(Slot& slot, int result);
+  void complete_promote(Slot& slot, int result);
+  void complete_zero_copy(const UringQueue::Completion& completion);
+  void complete_poll(Slot& slot, int result);
+  void deliver(Slot& slot, Slice&& bytes);
+  void read_by_hand(Slot& slot);
+  void write_by_hand(Slot& slot);
+  void end_receive(Slot& slot, int error);
+  void park(Slot& slot);
+  bool can_unpark() const {
+    return buffers_.open_segments() != 0 || turn_.ring.has_free();
+  }
+
+  Turn& turn_;
+  Kernel& kernel_;
+  const UringBackendOptions options_;
+  UringBuffers buffers_;
+  std::unique_ptr<UringQueue> queue_;
+  UringDirect direct_;
+  UringZeroCopy zero_copy_;
+  UringArena arena_;
+  SegmentCursor read_cursor_;  // of pipes and terminals
+  ReadyList parked_;           // streams that wait for a segment
+  ReadyList closed_;           // slots whose on_closed is due
+  std::vector<Slot*> tries_;    // slots whose send is tried by the next `enter`
+  std::vector<Slot*> settled_;
+  size_t slots_ = 0;
+};
+
+}  // namespace eddy

@@ -1,0 +1,215 @@
+#include <eddy/core/uring_backend_parts.h>
+#include <errno.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace eddy {
+
+namespace {
+
+constexpr int kReadBudgetCalls = 16;
+
+}  // namespace
+
+void UringBackend::dispatch() {
+  // What the kernel adds from now on has its turn in the next one.
+  const unsigned ready = queue_->ready();
+  settle_tries(ready);
+  UringQueue::Completion completion;
+  for (unsigned count = ready; count != 0 && queue_->take(completion); --count) {
+    complete(completion);
+  }
+  while (Slot* slot = closed_.pop()) {
+    --slots_;
+    ++turn_.counters.completions;
+    slot->on_closed();
+  }
+}
+
+// The `enter` that has returned ended every try: those that failed have a completion.
+void UringBackend::settle_tries(unsigned ready) {
+  if (tries_.empty()) return;
+  for (unsigned i = 0; i < ready; ++i) {
+    const io_uring_cqe& completion = queue_->peek(i);
+    const SocketId id(completion.user_data);
+    if (id.operation() != kTrySend) continue;
+    id.slot()->try_result = completion.res;
+    id.slot()->send_waits = true;
+  }
+  // What is not handed over, or cannot be seen yet, is settled by a later turn.
+  if (queue_->unsubmitted() != 0 || queue_->overflowed()) return;
+  settled_.swap(tries_);
+  for (Slot* slot : settled_) settle_try(*slot);
+  settled_.clear();
+}
+
+void UringBackend::settle_try(Slot& slot) {
+  slot.in_flight &= ~bit(kTrySend);
+  if (slot.closing) {
+    if (slot.in_flight == 0) finish_close(slot);
+    return;
+  }
+  ++turn_.counters.completions;
+  complete_send(slot, slot.try_result);  // what is left after a part waits for the socket
+}
+
+void UringBackend::complete(const UringQueue::Completion& completion) {
+  // First and always, in the queue's order: the kernel has moved on in this segment, whoever the bytes were for.
+  Slice bytes;
+  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) bytes = buffers_.take(completion);
+  const SocketId id(completion.user_data);
+  const auto operation = static_cast<Operation>(id.operation());
+  if (operation == kTrySend) return;  // settled
+  if (operation == kZeroCopy) return complete_zero_copy(completion);
+  if (operation == kDemoted) {
+    return direct_.give(static_cast<int>(completion.user_data >> kIndexShift));
+  }
+  Slot& slot = *id.slot();
+  if (!id.names(slot)) return;
+  if ((completion.flags & IORING_CQE_F_MORE) == 0) slot.in_flight &= ~bit(operation);
+  if (!slot.closing) return complete_live(slot, operation, completion, std::move(bytes));
+
+  if (operation == kAccept && completion.result >= 0) kernel_.close(completion.result);
+  // Who takes the descriptor over finds nothing of this in it.
+  if (slot.release_descriptor && !bytes.empty()) slot.on_receive(std::move(bytes));
+  if (operation == kPromote) complete_promote(slot, completion.result);
+  if (slot.in_flight != 0) return;
+  operation == kClose ? closed_.push(slot) : finish_close(slot);
+}
+
+void UringBackend::complete_live(Slot& slot, Operation operation,
+                                 const UringQueue::Completion& completion, Slice&& bytes) {
+  ++turn_.counters.completions;
+  switch (operation) {
+    case kReceive: return complete_receive(slot, completion, std::move(bytes));
+    case kSend:
+      slot.send_waits = false;
+      return complete_send(slot, completion.result);
+    case kAccept: return complete_accept(slot, completion.result);
+    case kConnect: return slot.on_connect(completion.result);
+    case kPoll: return complete_poll(slot, completion.result);
+    case kPollToWrite: return write_by_hand(slot);
+    case kPromote: return complete_promote(slot, completion.result);
+    default: return;
+  }
+}
+
+void UringBackend::complete_receive(Slot& slot, const UringQueue::Completion& completion,
+                                    Slice&& bytes) {
+  const int result = completion.result;
+  if (result > 0) deliver(slot, std::move(bytes));
+  if ((slot.in_flight & bit(kReceive)) != 0 || slot.closing) return;
+  if (result == 0) return end_receive(slot, 0);
+  const bool passing = result > 0 || result == -ENOBUFS || result == -ECANCELED ||
+                       result == -EINTR || result == -EAGAIN;
+  if (!passing) return end_receive(slot, result);
+  if (result == -ENOBUFS) ++turn_.counters.buffer_exhaustions;
+  if ((slot.wanted & kReceiving) == 0) return;
+  if (result == -ENOBUFS && !can_unpark()) return park(slot);
+  arm_receive(slot);
+}
+
+void UringBackend::deliver(Slot& slot, Slice&& bytes) {
+  turn_.counters.bytes_received += bytes.size();
+  slot.on_receive(std::move(bytes));
+}
+
+void UringBackend::end_receive(Slot& slot, int error) {
+  slot.wanted &= ~kReceiving;
+  slot.on_receive_end(error);
+}
+
+void UringBackend::park(Slot& slot) {
+  ++turn_.counters.parked;
+  turn_.relief_wanted = true;
+  slot.parked = true;
+  parked_.push(slot);
+}
+
+void UringBackend::complete_send(Slot& slot, int result) {
+  if (result == -EINTR || result == -EAGAIN) return start_send(slot, *slot.output(), kSend);
+  slot.on_send(result == -ECANCELED ? 0 : result);
+}
+
+// Twice: when the bytes are taken, and, if that says so, when the kernel has let go of their memory.
+void UringBackend::complete_zero_copy(const UringQueue::Completion& completion) {
+  constexpr uint64_t kAddress = ~SocketId::kOperationMask;
+  auto& hold = *reinterpret_cast<UringZeroCopy::Hold*>(completion.user_data & kAddress);
+  Slot& slot = *hold.slot;
+  if ((completion.flags & uring::kCompletionNotification) != 0) {
+    if ((static_cast<uint32_t>(completion.result) & uring::kNotificationCopied) != 0 && hold.slot_lives()) {
+      slot.zero_copy_is_vain = true;
+    }
+    return zero_copy_.release(hold);
+  }
+  if ((completion.flags & IORING_CQE_F_MORE) == 0) zero_copy_.release(hold);
+  slot.in_flight &= ~bit(kSend);
+  if (slot.closing) {
+    if (slot.in_flight == 0) finish_close(slot);
+    return;
+  }
+  ++turn_.counters.completions;
+  complete_send(slot, completion.result);
+}
+
+void UringBackend::complete_promote(Slot& slot, int result) {
+  const int index = std::exchange(slot.direct_pending, -1);
+  if (result == 1) {
+    slot.direct_index = index;
+  } else {
+    direct_.give(index);
+  }
+}
+
+void UringBackend::complete_accept(Slot& slot, int result) {
+  if (result != -ECANCELED && result != -EINTR && result != -EAGAIN) slot.on_accept(result);
+  if (slot.closing || (slot.wanted & kAccepting) == 0) return;
+  if ((slot.in_flight & bit(kAccept)) == 0) return arm_accept(slot);
+  // A flood: the rest has its turn first. What the cancellation ends is armed again by its completion.
+  if (slot.accept_turn != turn_.counters.turns) {
+    slot.accept_turn = turn_.counters.turns;
+    slot.accepts_this_turn = 0;
+  }
+  if (++slot.accepts_this_turn == slot.accepts_per_turn) cancel(slot, kAccept);
+}
+
+void UringBackend::complete_poll(Slot& slot, int result) {
+  if (slot.role == SlotRole::kStream) {
+    if ((slot.wanted & kReceiving) != 0) read_by_hand(slot);
+    return;
+  }
+  if (result != -ECANCELED && slot.interest != Interest::kNone) {
+    slot.on_ready(result < 0 ? Interest::kError : from_poll_events(static_cast<uint32_t>(result)));
+  }
+  if (slot.closing || slot.interest == Interest::kNone) return;
+  if ((slot.in_flight & bit(kPoll)) == 0) arm_poll(slot, kPoll, to_poll_events(slot.interest));
+}
+
+void UringBackend::read_by_hand(Slot& slot) {
+  for (int calls = 0; calls < kReadBudgetCalls && (slot.wanted & kReceiving) != 0; ++calls) {
+    const std::span<char> room = read_cursor_.room(kLeastReadRoom);
+    if (room.empty()) {
+      ++turn_.counters.buffer_exhaustions;
+      return park(slot);
+    }
+    const ssize_t count = read_into(turn_, slot, room);
+    if (count == -EAGAIN) break;
+    if (count <= 0) return end_receive(slot, static_cast<int>(count));
+    deliver(slot, read_cursor_.fill(static_cast<size_t>(count)));
+  }
+  const bool armed = (slot.in_flight & bit(kPoll)) != 0;
+  if ((slot.wanted & kReceiving) != 0 && !armed) arm_poll(slot, kPoll, POLLIN);
+}
+
+void UringBackend::write_by_hand(Slot& slot) {
+  if ((slot.wanted & kSendingByHand) == 0) return;
+  bool full = false;
+  const ssize_t sent = write_from(turn_, slot, *slot.output(), full);
+  if (sent == -EAGAIN) return arm_poll(slot, kPollToWrite, POLLOUT);
+  slot.wanted &= ~kSendingByHand;
+  slot.on_send(static_cast<int>(sent));
+}
+
+}  // namespace eddy

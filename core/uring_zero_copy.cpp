@@ -1,0 +1,37 @@
+#include <eddy/core/uring_zero_copy.h>
+
+#include <algorithm>
+
+namespace eddy {
+
+UringZeroCopy::~UringZeroCopy() {
+  for (Hold& hold : holds_) {
+    while (!hold.bytes.empty()) new Slice(hold.bytes.pop(pool_));  // never deleted, see above
+  }
+}
+
+UringZeroCopy::Hold& UringZeroCopy::take(Slot& slot, SliceQueue& queue, size_t described) {
+  if (free_ == nullptr) {
+    free_ = &holds_.emplace_back();
+  }
+  Hold& hold = *free_;
+  free_ = hold.next_free;
+  hold.slot = &slot;
+  hold.generation = slot.generation;
+  for (SliceNode* node = queue.head(); described > 0; node = node->next) {
+    const size_t size = std::min(described, node->slice.size());
+    hold.bytes.push(pool_, node->slice.subslice(0, size));
+    described -= size;
+  }
+  ++held_;
+  return hold;
+}
+
+void UringZeroCopy::release(Hold& hold) {
+  hold.bytes.clear(pool_);
+  hold.next_free = free_;
+  free_ = &hold;
+  --held_;
+}
+
+}  // namespace eddy
