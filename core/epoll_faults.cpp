@@ -1,5 +1,5 @@
 #include <eddy/core/epoll_faults.h>
-#include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -16,7 +16,10 @@ int EpollFaults::control(int epoll_fd, int operation, int fd, epoll_event* event
     registered_.erase(fd);
   } else {
     Registration& entry = registered_[fd];
-    if (operation == EPOLL_CTL_ADD) entry = {};
+    if (operation == EPOLL_CTL_ADD) {
+      entry = {};
+      entry.can_be_read = (inner_.get_status_flags(fd) & O_ACCMODE) != O_WRONLY;
+    }
     entry.epoll_fd = epoll_fd;
     entry.events = event->events;
     entry.data = event->data.u64;
@@ -41,7 +44,8 @@ bool EpollFaults::choose_spurious(int epoll_fd) {
   for (auto& [fd, entry] : registered_) {
     if (entry.epoll_fd != epoll_fd) continue;
     if (all || plan_.is_spuriously_ready()) {
-      entry.to_tell |= EPOLLIN | (entry.was_writable ? uint32_t{EPOLLOUT} : 0);
+      entry.to_tell |= (entry.can_be_read ? uint32_t{EPOLLIN} : 0) |
+                       (entry.was_writable ? uint32_t{EPOLLOUT} : 0);
       if ((entry.to_tell & entry.events) != 0) ++plan_.counts().spurious_events;
     }
     any = any || (entry.to_tell & entry.events) != 0;
