@@ -18,7 +18,8 @@ namespace eddy {
 
 // Memory for the nodes that one thread posts.
 struct MailboxBlock {
-  static constexpr uint32_t kBytes = 4096 - 16;  // with malloc's own header, a page
+  // With malloc's own header two pages: 4 KiB cost 25 % more a post, 64 KiB no less.
+  static constexpr uint32_t kBytes = 8192 - 16;
   // The nodes that are not released, and while the block is being filled a number above all that
   // can be in it.
   std::atomic<uint32_t> live{kBytes};

@@ -10,7 +10,7 @@
 // Memory: a callable of at most kInlineBytes is moved into a block that its thread fills from front
 // to back and that is freed when the last callable in it has run: one allocation for some hundred
 // posts. A larger one takes an allocation of its own. Nothing is kept for reuse, except for the one
-// block a thread which posts is filling (4 KiB).
+// block a thread which posts is filling (8 KiB).
 //
 // Threads: post() from any thread; everything else from the loop's thread alone. The mailbox
 // outlives every call of post(): one that begins after the destructor is the caller's bug. A post
