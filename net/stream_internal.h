@@ -101,6 +101,7 @@ class StreamSlot final : public Slot {
   void deliver_end();
   void update_receiving();
   void sent(size_t count);
+  void send_failed(std::error_code reason);
   void finish_output();
   void relocate_queue(SliceQueue& queue);
   void end(std::error_code reason);

@@ -96,7 +96,7 @@ void StreamSlot::on_connect(int result) {
 }
 
 void StreamSlot::opened() {
-  last_receive_ = last_send_ = reactor_.turn_time();
+  last_receive_ = last_send_ = reactor_.now();
   if (options_->idle_timeout.count() > 0 || options_->stall_timeout.count() > 0) arm_timer();
   if (options_->on_open && !has(kMute)) {
     Stream self = handle();
@@ -204,6 +204,7 @@ void StreamSlot::deliver_held() {
 void StreamSlot::deliver_end() {
   if (closing) return;
   clear(kEndArrived);
+  if (reason_) return end(reason_);  // a send has met it before
   if (end_error_ < 0) return end(errno_code(-end_error_));
   set(kEndTold);
   if (has(kMute | kClosing) || !options_->on_end) return close();
@@ -245,14 +246,15 @@ bool StreamSlot::send(Slice&& bytes) {
 
 void StreamSlot::queue(Slice&& bytes) {
   if (extra_ != nullptr) extra_->queued_in_all += bytes.size();
-  if (output_.empty()) last_send_ = reactor_.turn_time();
+  // Not the turn's time: the call may come from outside a turn, long after the last one.
+  if (output_.empty() && options_->stall_timeout.count() > 0) last_send_ = reactor_.now();
   output_.push(reactor_.turn().slices, std::move(bytes));
+  if (output_.bytes() > options_->hard_limit_bytes) [[unlikely]] {
+    ++reactor_.turn().counters.over_limit;
+    return end(make_error_code(Errc::kOverLimit));
+  }
   if (output_.bytes() > options_->high_watermark_bytes) [[unlikely]] {
     set(kAboveHigh);
-    if (output_.bytes() > options_->hard_limit_bytes) {
-      ++reactor_.turn().counters.over_limit;
-      return end(make_error_code(Errc::kOverLimit));
-    }
     if (!options_->read_while_full) {
       set(kPausedByOutput);
       update_receiving();
@@ -306,7 +308,7 @@ void StreamSlot::flush() {
       set(kSending);
       if (options_->stall_timeout.count() > 0) arm_timer();
     } else if (result < 0) {
-      end(errno_code(-result));
+      send_failed(errno_code(-result));
     } else {
       sent(static_cast<size_t>(result));
     }
@@ -323,9 +325,21 @@ void StreamSlot::flush() {
   if (!has(kReceiving)) [[unlikely]] update_receiving();
 }
 
+// The peer is gone. What it sent before lies in the socket still, or is held, and comes first: the end of receiving, which
+// is certain to follow (tcp(7)), then ends the stream.
+void StreamSlot::send_failed(std::error_code reason) {
+  const bool peer_gone = reason == std::errc::broken_pipe || reason == std::errc::connection_reset;
+  if (!peer_gone || kind != DescriptorKind::kSocket || has(kClosing | kEndTold)) return end(reason);
+  reason_ = reason;
+  output_.clear(reactor_.turn().slices);
+  set(kWriteClosing | kWriteClosed);
+  clear(kAboveHigh | kPausedByOutput | kRelocating);
+  reactor_.turn().want_flush(*this);
+}
+
 void StreamSlot::on_send(int result) {
   clear(kSending);
-  if (result < 0) return end(errno_code(-result));
+  if (result < 0) return send_failed(errno_code(-result));
   sent(static_cast<size_t>(result));
   if (closing) return;
   if (has(kRelocating)) {

@@ -1,0 +1,141 @@
+// Limits in time: silent peers, and peers that take nothing.
+#include <poll.h>
+
+#include "support/stream_test.h"
+
+namespace eddy::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Time passes, and the reactor does not turn.
+void pass(std::chrono::milliseconds time) { poll(nullptr, 0, static_cast<int>(time.count())); }
+
+class StreamTimeout : public StreamTest {
+ protected:
+  StreamOptions with_idle_timeout(std::chrono::nanoseconds timeout) {
+    StreamOptions options = journal.options();
+    options.idle_timeout = timeout;
+    return options;
+  }
+  StreamOptions with_stall_timeout(std::chrono::nanoseconds timeout) {
+    StreamOptions options = journal.options();
+    options.stall_timeout = timeout;
+    return options;
+  }
+};
+
+TEST_P(StreamTimeout, ASilentPeerIsEnded) {
+  const auto began = Clock::now();
+  serve_one(with_idle_timeout(60ms));
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_GE(Clock::now() - began, 60ms);
+  EXPECT_EQ(journal.events, (Events{"open", "close"}));
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+  EXPECT_TRUE(run_until([&] { return peer.has_ended(); }));
+}
+
+TEST_P(StreamTimeout, APeerThatSendsIsNotIdle) {
+  serve_one(with_idle_timeout(200ms));
+  const auto until = Clock::now() + 600ms;
+  EXPECT_TRUE(run_until([&] {
+    peer.send("x");
+    return Clock::now() > until || journal.closed();
+  }));
+  ASSERT_FALSE(journal.closed());
+  const auto silent_since = Clock::now();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_GE(Clock::now() - silent_since, 150ms);
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+}
+
+TEST_P(StreamTimeout, APeerThatTakesIsNotIdle) {
+  serve_one(with_idle_timeout(200ms));
+  const auto until = Clock::now() + 600ms;
+  EXPECT_TRUE(run_until([&] {
+    stream.send("x");
+    peer.receive();
+    return Clock::now() > until || journal.closed();
+  }));
+  EXPECT_FALSE(journal.closed());
+  EXPECT_GT(peer.received.size(), 0U);
+}
+
+TEST_P(StreamTimeout, APeerThatTakesNothingIsEnded) {
+  serve_one(with_stall_timeout(80ms), 4096);
+  const auto began = Clock::now();
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_GE(Clock::now() - began, 80ms);
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+}
+
+TEST_P(StreamTimeout, APeerThatTakesSlowlyIsNotStalled) {
+  serve_one(with_stall_timeout(300ms), 4096);
+  stream.send(Slice::copy_of(pattern(32 << 20)));
+  const auto until = Clock::now() + 900ms;
+  auto next = Clock::now();
+  EXPECT_TRUE(run_until([&] {
+    if (Clock::now() >= next) {
+      peer.receive(100'000);
+      next += 20ms;
+    }
+    return Clock::now() > until || journal.closed();
+  }));
+  EXPECT_FALSE(journal.closed());
+  EXPECT_GT(stream.queued_bytes(), 0U);
+}
+
+TEST_P(StreamTimeout, AnEmptyQueueDoesNotStall) {
+  serve_one(with_stall_timeout(30ms));
+  stream.send("x");
+  EXPECT_TRUE(run_until([&] { return peer.has_received("x"); }));
+  turns_during(120ms);
+  EXPECT_FALSE(journal.closed());
+  EXPECT_TRUE(stream.is_open());
+}
+
+// close() waits for the queue, and no longer than that.
+TEST_P(StreamTimeout, AClosedStreamWhosePeerTakesNothingIsEnded) {
+  serve_one(with_stall_timeout(80ms), 4096);
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  stream.close();
+  run_turns();
+  EXPECT_FALSE(journal.closed());
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+}
+
+// The time of the last turn is not the time of the call.
+TEST_P(StreamTimeout, TimeIsCountedFromTheSendAlsoOutsideATurn) {
+  serve_one(with_stall_timeout(150ms), 4096);
+  run_turns();
+  pass(200ms);
+  const auto began = Clock::now();
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_GE(Clock::now() - began, 150ms);
+}
+
+// A loop that stalled has let the peer's bytes lie: they count before the clock does.
+TEST_P(StreamTimeout, BytesThatArrivedWhileTheLoopStalledCount) {
+  serve_one(with_idle_timeout(100ms));
+  peer.send("in time");
+  pass(150ms);
+  run_turns(3);
+  EXPECT_EQ(journal.data, "in time");
+  EXPECT_FALSE(journal.closed());
+}
+
+TEST_P(StreamTimeout, DoesNotKeepTheLoopFromSleeping) {
+  serve_one(with_idle_timeout(10s));
+  for (int i = 0; i < 100; ++i) peer.send("x");
+  run_turns();
+  EXPECT_LT(turns_during(50ms), 20U);
+  EXPECT_EQ(reactor().stats().timers, 1U);
+}
+
+EDDY_ON_EVERY_CONFIGURATION(StreamTimeout);
+
+}  // namespace
+}  // namespace eddy::test
