@@ -30,6 +30,14 @@ class TimerWheelTest : public testing::Test {
   TimerCallback note(int name) {
     return [this, name] { fired_.push_back(name); };
   }
+  // Timers named from 0, each a step after the one before.
+  std::vector<TimerId> start_many(std::size_t count, TimePoint first, nanoseconds step) {
+    std::vector<TimerId> ids(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      ids[i] = wheel_.start(first + step * i, note(static_cast<int>(i)));
+    }
+    return ids;
+  }
   // What fires at `now`, in order.
   std::vector<int> fired_at(TimePoint now) {
     fired_.clear();
@@ -305,15 +313,13 @@ TEST_F(TimerWheelTest, OneShotDoesNotCountInItsOwnCallback) {
 }
 
 TEST_F(TimerWheelTest, ALongSleepIsOneSleep) {
-  for (int i = 0; i < 1000; ++i) wheel_.start(kStart + hours(24) + seconds(i), note(i));
+  start_many(1000, kStart + hours(24), seconds(1));
   EXPECT_EQ(wake_ups_until_one_fires(), 1);
   EXPECT_EQ(wake_ups_until_one_fires(), 1);
 }
 
 TEST_F(TimerWheelTest, CancelledEarliestOfACrowdCostsOneWakeUpAtMost) {
-  std::vector<TimerId> ids;
-  for (int i = 0; i < 1000; ++i)
-    ids.push_back(wheel_.start(kStart + hours(24) + microseconds(i), note(i)));
+  const std::vector<TimerId> ids = start_many(1000, kStart + hours(24), microseconds(1));
   for (int i = 0; i < 500; ++i) {
     wheel_.cancel(ids[static_cast<std::size_t>(i)]);
     EXPECT_LE(*wheel_.next_deadline(), kStart + hours(24) + microseconds(i + 1));
@@ -326,8 +332,7 @@ TEST_F(TimerWheelTest, CancelledEarliestOfACrowdCostsOneWakeUpAtMost) {
 TEST_F(TimerWheelTest, IdleTimeoutsThatAreMovedAtEveryMessageFireOnceIdle) {
   constexpr int kConnections = 20;
   constexpr seconds kTimeout(60);
-  std::vector<TimerId> ids;
-  for (int i = 0; i < kConnections; ++i) ids.push_back(wheel_.start(kStart + kTimeout, note(i)));
+  const std::vector<TimerId> ids = start_many(kConnections, kStart + kTimeout, nanoseconds(0));
   TimePoint now = kStart;
   for (int i = 0; i < 100'000; ++i) {
     now += microseconds(3001);
@@ -350,8 +355,7 @@ TEST_F(TimerWheelTest, ReservedPlacesAreUsedAgain) {
   const std::size_t capacity = wheel_.capacity();
   EXPECT_GE(capacity, 1000);
   for (int round = 0; round < 3; ++round) {
-    std::vector<TimerId> ids;
-    for (int i = 0; i < 1000; ++i) ids.push_back(wheel_.start(kStart + seconds(i), note(i)));
+    const std::vector<TimerId> ids = start_many(1000, kStart, seconds(1));
     for (std::size_t i = 0; i < 1000; i += 2) wheel_.cancel(ids[i * 7 % 1000]);
     for (std::size_t i = 1; i < 1000; i += 2) wheel_.cancel(ids[i * 7 % 1000]);
   }

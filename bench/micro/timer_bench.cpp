@@ -207,10 +207,8 @@ void idle_timeout_turn(benchmark::State& state) {
   std::mt19937_64 random(1);
   TimePoint now = kStart;
   TimerWheel wheel(now);
-  std::vector<TimerId> ids;
-  for (std::size_t i = 0; i < count; ++i) {
-    ids.push_back(wheel.start(now + std::chrono::minutes(1), [] {}));
-  }
+  std::vector<TimerId> ids(count);
+  for (TimerId& id : ids) id = wheel.start(now + std::chrono::minutes(1), [] {});
   std::vector<std::uint32_t> messages(4096);
   for (std::uint32_t& connection : messages) connection = random() % count;
   std::size_t turn = 0;
