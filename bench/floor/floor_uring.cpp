@@ -41,13 +41,16 @@ struct Options {
   unsigned segments = 4, size = 256 * 1024, ordered = 1, incremental = 1;
 };
 
-struct Connection {
-  std::vector<iovec> out;    // what arrived this turn, or the send under way
-  std::vector<iovec> queue;  // what arrived since, if that send is blocked
-  msghdr message{};
-  uint64_t turn = 0;     // in which `out` was begun; a try lasts until the next one
-  bool blocked = false;  // a send that waits for the socket is under way
+// What the steady state touches lies in one cache line.
+struct alignas(64) Connection {
+  iovec first{};         // what arrived this turn, if it is of one piece
+  uint64_t turn = 0;     // in which that was; a try lasts until the next one
+  bool several = false;  // it is not: `out` has all of it
+  bool blocked = false;  // a send that waits for the socket is under way, and `out` is its
   bool ended = false;    // to be closed once it is not
+  std::vector<iovec> out;
+  std::vector<iovec> queue;  // what arrived while the send is blocked
+  msghdr message{};
 };
 
 class Loop {
@@ -77,7 +80,7 @@ class Loop {
   void accepted(const io_uring_cqe& done);
   void received(unsigned file, const io_uring_cqe& done);
   void send(unsigned file, Tag tag);
-  void shut_down(unsigned file);
+  void cancel_receive(unsigned file);
   void try_failed(unsigned file, int result);
   void sent(unsigned file, int result);
   unsigned segment_of(const iovec& piece) const {
@@ -241,14 +244,16 @@ void Loop::send(unsigned file, Tag tag) {
   io_uring_sqe* entry = prepare(IORING_OP_SEND, file, tag);
   entry->msg_flags = MSG_NOSIGNAL | MSG_WAITALL | (tag == kTry ? MSG_DONTWAIT : 0);
   if (tag == kTry) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  entry->addr = reinterpret_cast<uint64_t>(c.out[0].iov_base);
-  entry->len = static_cast<uint32_t>(c.out[0].iov_len);
-  if (c.out.size() == 1) return;
-  c.message.msg_iov = c.out.data();
-  c.message.msg_iovlen = c.out.size();
-  entry->opcode = IORING_OP_SENDMSG;
-  entry->addr = reinterpret_cast<uint64_t>(&c.message);
-  entry->len = 1;
+  if (c.several) {
+    c.message.msg_iov = c.out.data();
+    c.message.msg_iovlen = c.out.size();
+    entry->opcode = IORING_OP_SENDMSG;
+    entry->addr = reinterpret_cast<uint64_t>(&c.message);
+    entry->len = 1;
+  } else {
+    entry->addr = reinterpret_cast<uint64_t>(c.first.iov_base);
+    entry->len = static_cast<uint32_t>(c.first.iov_len);
+  }
 }
 
 void Loop::received(unsigned file, const io_uring_cqe& done) {
@@ -279,25 +284,34 @@ void Loop::received(unsigned file, const io_uring_cqe& done) {
     c.queue.push_back(piece);
   } else if (c.turn != turn_) {
     c.turn = turn_;
-    c.out.assign(1, piece);
+    c.first = piece;
+    c.several = false;
     ready_.push_back(file);
-  } else if (iovec& last = c.out.back();
+  } else if (iovec& last = c.several ? c.out.back() : c.first;
              static_cast<char*>(last.iov_base) + last.iov_len == piece.iov_base &&
              segment_of(last) == id) {
     last.iov_len += size;
   } else {
+    if (!c.several) c.out.assign(1, c.first);
+    c.several = true;
     c.out.push_back(piece);
   }
 }
 
-// Ends the receive, which closes.
-void Loop::shut_down(unsigned file) { prepare(IORING_OP_SHUTDOWN, file, kQuiet)->len = SHUT_RDWR; }
+// For a socket that cannot send: its receive ends, and that closes it. IORING_OP_SHUTDOWN is no way
+// to do it, since it runs on a worker thread and may find the descriptor's next owner there.
+void Loop::cancel_receive(unsigned file) {
+  io_uring_sqe* entry = prepare(IORING_OP_ASYNC_CANCEL, 0, kQuiet);
+  entry->flags = 0;
+  entry->addr = uint64_t{file} << 8 | kReceive;
+}
 
 // The socket took nothing, or a part: the rest is pinned and waits for it.
 void Loop::try_failed(unsigned file, int result) {
   Connection& c = connections_[file];
-  if (result < 0 && result != -EAGAIN) return shut_down(file);
+  if (result < 0 && result != -EAGAIN) return cancel_receive(file);
   size_t skip = result > 0 ? static_cast<size_t>(result) : 0;
+  if (!c.several) c.out.assign(1, c.first);
   std::vector<iovec> rest;
   for (const iovec& piece : c.out) {
     const size_t gone = std::min(skip, piece.iov_len);
@@ -307,13 +321,13 @@ void Loop::try_failed(unsigned file, int result) {
     ++segments_[segment_of(rest.back())].pins;
   }
   c.out = std::move(rest);
-  c.blocked = true;
+  c.several = c.blocked = true;
   send(file, kSend);
 }
 
 void Loop::sent(unsigned file, int result) {
   Connection& c = connections_[file];
-  if (result < 0) shut_down(file);
+  if (result < 0) cancel_receive(file);
   for (const iovec& piece : c.out) unpin(segment_of(piece));
   c.out.clear();
   c.out.swap(c.queue);

@@ -38,8 +38,7 @@ class Session : public std::enable_shared_from_this<Session> {
 void accept_next(tcp::acceptor& acceptor) {
   acceptor.async_accept([&acceptor](std::error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
-    if (!error) {
-      socket.set_option(tcp::no_delay(true), error);
+    if (!error && !socket.set_option(tcp::no_delay(true), error)) {
       std::make_shared<Session>(std::move(socket))->read();
     }
     accept_next(acceptor);
@@ -48,21 +47,20 @@ void accept_next(tcp::acceptor& acceptor) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const int port = peer::parse_port(argc, argv);
   peer::prepare_process();
   asio::io_context context(1);  // one thread: the locks of a shared context are left out
-  tcp::acceptor acceptor(context);
   const tcp::endpoint endpoint(asio::ip::address_v4::loopback(), static_cast<uint16_t>(port));
-  std::error_code error;
-  acceptor.open(endpoint.protocol());
+  tcp::acceptor acceptor(context, endpoint.protocol());
   acceptor.set_option(tcp::acceptor::reuse_address(true));
-  acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(peer::kBacklog, error);
-  if (error) return peer::fail("listen", error.message().c_str());
+  acceptor.bind(endpoint);
+  acceptor.listen(peer::kBacklog);
   asio::signal_set terminate(context, SIGTERM);
   terminate.async_wait([&context](std::error_code, int) { context.stop(); });
   accept_next(acceptor);
   peer::announce();
   context.run();
+} catch (const std::system_error& error) {
+  return peer::fail("peer_asio", error.what());
 }
