@@ -3,13 +3,29 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+namespace {
+
+bool memory_is_out = false;
+
+}  // namespace
+
+// The wheel's blocks are the only aligned allocations here.
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  if (memory_is_out) throw std::bad_alloc();
+  return std::aligned_alloc(static_cast<std::size_t>(alignment), size);
+}
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace eddy {
 namespace {
@@ -362,6 +378,33 @@ TEST_F(TimerWheelTest, ReservedPlacesAreUsedAgain) {
   EXPECT_EQ(wheel_.size(), 0);
   EXPECT_EQ(wheel_.capacity(), capacity);
 }
+
+TEST_F(TimerWheelTest, WithoutMemoryStartGivesNoTimerAndTheOthersGoOn) {
+  wheel_.start(kStart, note(1));
+  start_many(wheel_.capacity() - 1, kStart + seconds(1), nanoseconds(0));
+  const std::size_t size = wheel_.size();
+  memory_is_out = true;
+  const TimerId none = wheel_.start(kStart, note(2));
+  const bool reserved = wheel_.reserve(size + 1);
+  memory_is_out = false;
+  EXPECT_FALSE(none);
+  EXPECT_FALSE(reserved);
+  EXPECT_EQ(wheel_.size(), size);
+  EXPECT_THAT(fired_at(kStart), ElementsAre(1));
+  EXPECT_TRUE(wheel_.start(kStart, note(3)));
+  EXPECT_THAT(fired_at(kStart), ElementsAre(3));
+}
+
+#ifndef NDEBUG
+TEST_F(TimerWheelTest, ACallbackThatBreaksARuleIsTold) {
+  auto owned = std::make_unique<TimerWheel>(kStart);
+  owned->start(kStart, [&] { owned->expire(kStart + seconds(1)); });
+  EXPECT_DEATH(owned->expire(kStart), "not called by a timer's callback");
+  auto doomed = std::make_unique<TimerWheel>(kStart);
+  doomed->start(kStart, [&] { doomed.reset(); });
+  EXPECT_DEATH(doomed->expire(kStart), "not destroyed by a callback");
+}
+#endif
 
 }  // namespace
 }  // namespace eddy
