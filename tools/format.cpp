@@ -18,6 +18,10 @@ std::string grouped(uint64_t number) {
   return text;
 }
 
+std::string counted(uint64_t number, const char* what) {
+  return grouped(number) + " " + what + (number == 1 ? "" : "s");
+}
+
 // Three digits that count, whatever the unit.
 std::string duration_text(double nanoseconds) {
   const char* units[] = {" ns", " µs", " ms", " s"};

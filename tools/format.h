@@ -7,10 +7,11 @@
 
 namespace eddy::tools {
 
-std::string grouped(uint64_t number);           // 1,234,567
-std::string duration_text(double nanoseconds);  // "640 ns", "51.2 µs", "3.40 ms", "2.00 s"
-std::string size_text(uint64_t bytes);          // "64 B", "16 KiB", "1 MiB"
-std::string fixed(double number, int digits);   // 3.14
+std::string grouped(uint64_t number);                    // 1,234,567
+std::string counted(uint64_t number, const char* what);  // "1 request", "1,234 requests"
+std::string duration_text(double nanoseconds);           // "640 ns", "51.2 µs", "3.40 ms", "2.00 s"
+std::string size_text(uint64_t bytes);                   // "64 B", "16 KiB", "1 MiB"
+std::string fixed(double number, int digits);            // 3.14
 // Filled up with blanks on its left; a character counts as one however many bytes it takes.
 std::string right(const std::string& text, size_t width);
 

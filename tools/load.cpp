@@ -44,7 +44,7 @@ std::string check(LoadOptions& options) {
   }
   const size_t descriptors = raise_descriptor_limit();
   if (options.connections + kOwnDescriptors > descriptors) {
-    return grouped(options.connections) + " connections, but " + grouped(descriptors) +
+    return counted(options.connections, "connection") + ", but " + grouped(descriptors) +
            " descriptors are allowed (ulimit -n)";
   }
   if (options.server_pid != 0 && !process_cpu_ns(options.server_pid)) {

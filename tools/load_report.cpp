@@ -103,7 +103,7 @@ Verdict judge(const LoadReport& report, const LoadOptions& options) {
   const auto is = [&](Trouble trouble) { return count_of(troubles, trouble) > 0; };
   if (is(Trouble::kWrong)) {
     return {kWrongAnswer, main_cause(troubles, Trouble::kWrong) + ", on " +
-                              grouped(count_of(troubles, Trouble::kWrong)) + " connections"};
+                              counted(count_of(troubles, Trouble::kWrong), "connection")};
   }
   if (report.connected == 0 && is(Trouble::kConnect)) {
     return {kNoConnection, "no connection to " + options.address.to_string() + ": " +
@@ -120,18 +120,19 @@ Verdict judge(const LoadReport& report, const LoadOptions& options) {
   uint64_t all = 0;
   for (const auto& [key, count] : troubles) all += count;
   if (all > 0) {
-    return {kMeasuredWithTroubles, "connections met trouble " + grouped(all) + " times"};
+    return {kMeasuredWithTroubles, "connections met trouble: " + counted(all, "time")};
   }
   if (report.requests.unanswered > 0) {
     return {kMeasuredWithTroubles,
-            grouped(report.requests.unanswered) + " requests were still not answered at the end"};
+            counted(report.requests.unanswered, "request") + " not answered at the end"};
   }
   return {};
 }
 
 void print_text(const LoadReport& report, const LoadOptions& options, const std::string& backend) {
-  printf("%s: %s connections, %s a request, %u in flight on each\n", options.target.c_str(),
-         grouped(options.connections).c_str(), size_text(options.size).c_str(), options.depth);
+  printf("%s: %s, %s a request, %u in flight on each\n", options.target.c_str(),
+         counted(options.connections, "connection").c_str(), size_text(options.size).c_str(),
+         options.depth);
   printf("measured for %s s%s\n\n", fixed(report.seconds, 2).c_str(),
          report.interrupted ? ", then interrupted" : "");
   printf("  %-14s%s\n", "requests/s",
