@@ -1,6 +1,7 @@
-"""A network of the benchmark's own, TCP cubic in it, and a share of the cores that a build does not take.
+"""A network of the benchmark's own, TCP cubic in it, and cores that a build beside it does not take.
 
-bbr, which some machines have by default, paces with timers and so distorts large messages on loopback.
+bbr, which some machines have by default, paces with timers, and so distorts large messages on
+loopback.
 """
 
 import ctypes
@@ -53,7 +54,8 @@ def _bring_loopback_up():
 
 def _open_allowed():
     """The list of algorithms that a namespace may choose is the whole machine's: where cubic is not
-    on it, it is added for the moment of choosing. Returns (descriptor, list) to put back, or None."""
+    on it, it is added for the moment of choosing. Returns what to put back, (descriptor, list),
+    or None."""
     path = _IPV4 + 'tcp_allowed_congestion_control'
     allowed = _read(path)
     if 'cubic' in allowed.split():
@@ -64,7 +66,8 @@ def _open_allowed():
 
 
 def own_network():
-    """Moves this process into a network namespace with loopback and cubic. Returns what came of it, in words."""
+    """Moves this process into a network namespace with loopback and cubic. Returns what came of it,
+    in words."""
     notes, restore = [], None
     try:
         restore = _open_allowed()
@@ -88,8 +91,9 @@ def own_network():
 
 
 def raise_priority():
-    """A session, and so a scheduling group, of its own, before those of builds and editors (sched(7),
-    autogroup): plain niceness counts only within a group. Returns what came of it, in words."""
+    """A session, and so a scheduling group, of its own, before those of builds and editors
+    (sched(7), autogroup): plain niceness counts only within a group. Returns what came of it, in
+    words."""
     try:
         if os.getsid(0) != os.getpid():
             child = os.fork()

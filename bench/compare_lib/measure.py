@@ -13,6 +13,9 @@ from . import isolation, servers
 _START_TIMEOUT_S = 10
 _STOP_TIMEOUT_S = 10
 _CLIENT_SPARE_S = 60
+# How the bare loops print their counts, and how `eddy echo --stats` does.
+_SYSCALLS = re.compile(r'(?:\bsyscalls=|"system_calls":)(\d+)')
+_BYTES = re.compile(r'(?:\bbytes=|"bytes_received":)(\d+)')
 _LISTEN = '0A'  # TCP_LISTEN in /proc/net/tcp
 
 
@@ -78,9 +81,12 @@ def _processor_time():
 
 
 def _drive(build, core, port, process, workload, warmup, duration):
-    command = [servers.client(build), '--port', str(port), '--conns', str(workload.connections),
-               '--size', str(workload.size), '--depth', str(workload.depth), '--warmup', str(warmup),
-               '--duration', str(duration), '--server-pid', str(process.pid), '--json']
+    options = {'port': port, 'conns': workload.connections, 'size': workload.size,
+               'depth': workload.depth, 'warmup': warmup, 'duration': duration,
+               'server-pid': process.pid}
+    command = [servers.client(build), '--json']
+    for name, value in options.items():
+        command += [f'--{name}', str(value)]
     try:
         client = subprocess.run(command, capture_output=True, text=True, preexec_fn=_on_core(core),
                                 timeout=warmup + duration + _CLIENT_SPARE_S, check=False)
@@ -92,11 +98,11 @@ def _drive(build, core, port, process, workload, warmup, duration):
 
 
 def _syscalls_per_request(output, workload):
-    """From the counts that a server prints at its end, over its whole life; None if it prints none."""
-    counts = {key: int(value) for key, value in re.findall(r'\b(syscalls|bytes)=(\d+)', output)}
-    if not counts.get('syscalls') or not counts.get('bytes'):
+    """From the counts that a server prints at its end, over its life; None if it prints none."""
+    syscalls, received = (re.search(pattern, output) for pattern in (_SYSCALLS, _BYTES))
+    if not syscalls or not received or int(received[1]) == 0:
         return None
-    return counts['syscalls'] / (counts['bytes'] / workload.size)
+    return int(syscalls[1]) / (int(received[1]) / workload.size)
 
 
 def _start(build, name, port, core):

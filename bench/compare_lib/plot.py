@@ -9,13 +9,16 @@ _LINE, _GAP, _TOP, _BOTTOM = 20, 34, 64, 34
 _TICKS = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4, 6, 8]
 _STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #1f2328 }
-  .title { font-size: 16px; font-weight: 600 } .head { font-weight: 600 } .small { font-size: 12px; fill: #59636e }
+  .title { font-size: 16px; font-weight: 600 } .head { font-weight: 600 }
+  .small { font-size: 12px; fill: #59636e }
   .grid { stroke: #d1d9e0; stroke-width: 1 } .one { stroke: #59636e; stroke-width: 1.5 }
   .eddy { fill: #0969da; stroke: #0969da } .floor { fill: #59636e; stroke: #59636e }
-  .peer { fill: #bc4c00; stroke: #bc4c00 } .bar { stroke-width: 3; stroke-linecap: round; opacity: .55 }
+  .peer { fill: #bc4c00; stroke: #bc4c00 }
+  .bar { stroke-width: 3; stroke-linecap: round; opacity: .55 }
   .page { fill: #ffffff }
   @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc } .small { fill: #9198a1 } .grid { stroke: #3d444d } .one { stroke: #9198a1 }
+    text { fill: #f0f6fc } .small { fill: #9198a1 }
+    .grid { stroke: #3d444d } .one { stroke: #9198a1 }
     .eddy { fill: #4493f8; stroke: #4493f8 } .floor { fill: #9198a1; stroke: #9198a1 }
     .peer { fill: #f0883e; stroke: #f0883e } .page { fill: #0d1117 }
   }
@@ -39,31 +42,46 @@ def _axis(groups):
     return place, sorted(ticks)
 
 
+def _text(x, y, text, style='', anchor='start'):
+    return f'<text x="{x}" y="{y}" class="{style}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _line(x1, x2, y1, y2, style):
+    return f'<line x1="{x1:.1f}" x2="{x2:.1f}" y1="{y1}" y2="{y2}" class="{style}"/>'
+
+
 def _row(name, ratio, y, place):
     kind = _kind(name)
-    return (f'<text x="{_LEFT - 14}" y="{y + 4.5}" text-anchor="end">{escape(name)}</text>'
-            f'<line class="bar {kind}" x1="{place(ratio.low):.1f}" x2="{place(ratio.high):.1f}" y1="{y}" y2="{y}"/>'
-            f'<circle class="{kind}" cx="{place(ratio.median):.1f}" cy="{y}" r="4.5"/>'
-            f'<text class="small" x="{_WIDTH - _RIGHT + 14}" y="{y + 4.5}">{escape(str(ratio))}</text>')
+    return [_text(_LEFT - 14, y + 4.5, name, anchor='end'),
+            _line(place(ratio.low), place(ratio.high), y, y, f'bar {kind}'),
+            f'<circle class="{kind}" cx="{place(ratio.median):.1f}" cy="{y}" r="4.5"/>',
+            _text(_WIDTH - _RIGHT + 14, y + 4.5, str(ratio), 'small')]
+
+
+def _grid(place, ticks, bottom):
+    for tick in ticks:
+        x = place(tick)
+        yield _line(x, x, _TOP, bottom, 'one' if tick == 1 else 'grid')
+        yield _text(f'{x:.1f}', bottom + 18, f'{tick:g}', 'small', 'middle')
 
 
 def svg(groups, floor, note):
     """`groups`: (heading, [(server, Ratio)]). Returns the document."""
     groups = [(heading, rows) for heading, rows in groups if rows]
     place, ticks = _axis(groups)
-    height = _TOP + sum(_GAP + _LINE * len(rows) for _, rows in groups) + _BOTTOM
-    body, y = [], _TOP
-    for tick in ticks:
-        x = f'{place(tick):.1f}'
-        body.append(f'<line class="{"one" if tick == 1 else "grid"}" x1="{x}" x2="{x}" y1="{_TOP}" y2="{height - _BOTTOM}"/>'
-                    f'<text class="small" x="{x}" y="{height - _BOTTOM + 18}" text-anchor="middle">{tick:g}</text>')
+    bottom = _TOP + sum(_GAP + _LINE * len(rows) for _, rows in groups)
+    height = bottom + _BOTTOM
+    title = f'Server CPU time per request, {floor} = 1 (less is better)'
+    body = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+            f'width="{_WIDTH}" height="{height}"><style>{_STYLE}</style>',
+            f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>',
+            _text(14, 26, title, 'title'), _text(14, 46, note, 'small'),
+            *_grid(place, ticks, bottom)]
+    y = _TOP
     for heading, rows in groups:
         y += _GAP
-        body.append(f'<text class="head" x="14" y="{y - 12}">{escape(heading)}</text>')
+        body.append(_text(14, y - 12, heading, 'head'))
         for name, ratio in rows:
-            body.append(_row(name, ratio, y, place))
+            body += _row(name, ratio, y, place)
             y += _LINE
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}">'
-            f'<style>{_STYLE}</style><rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>'
-            f'<text class="title" x="14" y="26">Server CPU time per request, {escape(floor)} = 1 (less is better)</text>'
-            f'<text class="small" x="14" y="46">{escape(note)}</text>\n' + '\n'.join(body) + '\n</svg>\n')
+    return '\n'.join(body) + '\n</svg>\n'

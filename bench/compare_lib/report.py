@@ -12,7 +12,7 @@ def _number(value):
 
 
 def columns(rows, right_from=1):
-    """Rows of text, aligned: the first `right_from` columns to the left, the others to the right."""
+    """Rows of text, aligned: the columns before `right_from` to the left, the rest to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return '\n'.join('  '.join(cell.ljust(w) if i < right_from else cell.rjust(w)
                                for i, (cell, w) in enumerate(zip(row, widths))).rstrip()

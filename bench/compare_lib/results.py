@@ -14,7 +14,8 @@ class Results:
         self.failures = []  # dicts: round, workload, server, error
 
     def add(self, round_number, workload, server, figures):
-        self.runs.append({'round': round_number, 'workload': workload.name, 'server': server, **figures})
+        self.runs.append({'round': round_number, 'workload': workload.name, 'server': server,
+                          **figures})
 
     def fail(self, round_number, workload, server, error):
         self.failures.append({'round': round_number, 'workload': workload.name, 'server': server,
@@ -37,15 +38,17 @@ class Results:
 
     def best(self, workload, candidates, figure=CPU):
         """The one with the lowest median; None where none was measured."""
-        measured = [(m, s) for s in candidates if (m := self.median(workload, s, figure)) is not None]
-        return min(measured)[1] if measured else None
+        medians = {server: self.median(workload, server, figure) for server in candidates}
+        measured = [server for server in candidates if medians[server] is not None]
+        return min(measured, key=medians.get, default=None)
 
     def load(self, cores):
         """The shares of the machine's time that others, and its host, took during the runs."""
-        others = [run['machine_busy'] - (run['server_cpu_ns'] + run['client_cpu_ns']) / 1e9 / run['seconds']
+        others = [run['machine_busy']
+                  - (run['server_cpu_ns'] + run['client_cpu_ns']) / 1e9 / run['seconds']
                   for run in self.runs]
         steal = [run['machine_steal'] for run in self.runs]
         if not self.runs:
             return 'nothing was measured'
-        return (f'other programs used {max(median(others), 0):.2f} of {cores} cores (median of the runs), '
-                f'the host took {sum(steal) / len(steal):.3f} (mean), {max(steal):.3f} (worst run)')
+        return (f'other programs used {max(median(others), 0):.2f} of {cores} cores (median run), '
+                f'the host took {sum(steal) / len(steal):.3f} (mean), {max(steal):.3f} (worst)')

@@ -2,28 +2,27 @@
 
 import os
 
-# name: (program below the build folder, arguments; PORT stands for the port, what it is in a plot's words)
+_EDDY = ['echo', '--listen', '127.0.0.1:PORT', '--stats', '--backend']
+
+# name: (program, arguments with PORT for the port, what it is)
 _CATALOG = {
-    'floor-epoll': ('bin/floor_epoll', ['PORT'], 'bare epoll loop, 64 KiB reads'),
-    'floor-epoll-256k': ('bin/floor_epoll', ['PORT', 'buffer=262144'],
-                         'bare epoll loop, 256 KiB reads'),
-    'floor-epoll-512k': ('bin/floor_epoll', ['PORT', 'buffer=524288'],
-                         'bare epoll loop, 512 KiB reads'),
-    'floor-uring': ('bin/floor_uring', ['PORT'], 'bare io_uring loop, 4 × 256 KiB'),
-    'floor-uring-2x512k': ('bin/floor_uring', ['PORT', 'segments=2', 'size=524288'],
-                           'bare io_uring loop, 2 × 512 KiB'),
-    'floor-uring-8x256k': ('bin/floor_uring', ['PORT', 'segments=8'],
-                           'bare io_uring loop, 8 × 256 KiB'),
-    'floor-uring-unordered': ('bin/floor_uring', ['PORT', 'ordered=0'],
-                              'bare io_uring loop, several sends of a stream under way'),
-    'eddy-epoll': ('bin/eddy', ['echo', '--listen', '127.0.0.1:PORT', '--backend', 'epoll'],
-                   'eddy, epoll'),
-    'eddy-uring': ('bin/eddy', ['echo', '--listen', '127.0.0.1:PORT', '--backend', 'uring'],
-                   'eddy, io_uring'),
-    'libuv': ('bin/peer_libuv', ['PORT'], 'libuv'),
-    'libevent': ('bin/peer_libevent', ['PORT'], 'libevent, bufferevents'),
-    'asio': ('bin/peer_asio', ['PORT'], 'standalone Asio'),
-    'libev': ('bin/peer_libev', ['PORT'], 'libev'),
+    'floor-epoll': ('floor_epoll', ['PORT'], 'bare epoll loop, reads of 64 KiB'),
+    'floor-epoll-256k': ('floor_epoll', ['PORT', 'buffer=262144'], 'the same, reads of 256 KiB'),
+    'floor-epoll-512k': ('floor_epoll', ['PORT', 'buffer=524288'], 'the same, reads of 512 KiB'),
+    'floor-uring': ('floor_uring', ['PORT'], 'bare io_uring loop, 4 segments of 256 KiB'),
+    'floor-uring-2x512k': ('floor_uring', ['PORT', 'segments=2', 'size=524288'],
+                           'the same, 2 of 512 KiB'),
+    'floor-uring-8x256k': ('floor_uring', ['PORT', 'segments=8'], 'the same, 8 of 256 KiB'),
+    'floor-uring-unordered': ('floor_uring', ['PORT', 'ordered=0'],
+                              'the same, several sends of a stream under way, which may reorder it'),
+    'eddy-epoll': ('eddy', [*_EDDY, 'epoll'], 'eddy on epoll'),
+    'eddy-uring': ('eddy', [*_EDDY, 'uring'], 'eddy on io_uring'),
+    'eddy-uring-wait': ('eddy', [*_EDDY, 'uring', '--min-wait-us', '50'],
+                        'the same, letting requests gather for 50 µs'),
+    'libuv': ('peer_libuv', ['PORT'], 'libuv'),
+    'libevent': ('peer_libevent', ['PORT'], 'libevent, bufferevents'),
+    'asio': ('peer_asio', ['PORT'], 'standalone Asio'),
+    'libev': ('peer_libev', ['PORT'], 'libev, bare callbacks'),
 }
 
 NAMES = list(_CATALOG)
@@ -34,7 +33,7 @@ PEERS = ['libuv', 'libevent', 'asio', 'libev']
 
 
 def program(build, name):
-    return os.path.join(build, _CATALOG[name][0])
+    return os.path.join(build, 'bin', _CATALOG[name][0])
 
 
 def command(build, name, port):
@@ -46,4 +45,8 @@ def is_built(build, name):
 
 
 def client(build):
-    return os.path.join(build, 'bin/bench_client')
+    return os.path.join(build, 'bin', 'bench_client')
+
+
+def described():
+    return '\n'.join(f'  {name:<22} {what}' for name, (_, _, what) in _CATALOG.items())
