@@ -26,8 +26,12 @@ BufferRing::Owner BufferRing::make(Kernel& kernel, const BufferRingOptions& want
     segment.id = static_cast<uint16_t>(i);
     segment.ring = ring.get();
     segment.release = [](SliceOwner* owner) {
-      auto* idle = static_cast<Segment*>(owner);
-      idle->ring->became_idle(*idle);
+      auto& idle = static_cast<Segment&>(*owner);
+      if (idle.state == Segment::State::kFull) {
+        idle.ring->became_free(idle);
+      } else if (idle.rewinds) {
+        idle.filled = 0;
+      }
     };
   }
   poison_memory(ring->memory_, options.segment_bytes * options.max_segments);
@@ -76,13 +80,9 @@ void BufferRing::finish(Segment& segment) {
   if (segment.references == 0) release_to_free(segment);
 }
 
-void BufferRing::became_idle(Segment& segment) {
-  if (segment.state == Segment::State::kFull) {
-    release_to_free(segment);
-    if (orphaned_ && in_use_ == 0) delete this;
-  } else if (segment.rewinds) {
-    segment.filled = 0;
-  }
+void BufferRing::became_free(Segment& segment) {
+  release_to_free(segment);
+  if (orphaned_ && in_use_ == 0) delete this;
 }
 
 void BufferRing::release_to_free(Segment& segment) {

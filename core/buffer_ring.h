@@ -93,7 +93,7 @@ class BufferRing {
   BufferRing(Kernel& kernel, const BufferRingOptions& options) : kernel_(kernel), options_(options) {}
   ~BufferRing();
   void orphan();
-  void became_idle(Segment& segment);
+  void became_free(Segment& segment);
   void release_to_free(Segment& segment);
   static void mark_filled(Segment& segment, const Slice& slice);
 

@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <poll.h>
 
+#include <algorithm>
+
 namespace eddy {
 
 uint32_t to_poll_events(Interest interest) {
@@ -28,35 +30,45 @@ ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room) {
                               : turn.kernel.read(slot.fd, room.data(), room.size());
     // A terminal whose other side has gone answers EIO: that is its end of input (pty(7)).
     if (count == -EIO && slot.kind == DescriptorKind::kTerminal) return 0;
+    // The end of a pipe that can only be written tells an event when its reader has gone.
+    if (count == -EBADF && slot.kind == DescriptorKind::kPipe) return -EPIPE;
     // The end of a pipe that is written to is told of only when its reader has gone.
     if (count == -EBADF && slot.kind == DescriptorKind::kPipe) return -EPIPE;
     if (count != -EINTR) return count;
   }
 }
 
-ssize_t write_from(Turn& turn, const Slot& slot, SliceQueue& queue, bool& full) {
+namespace {
+
+ssize_t write_pieces(Turn& turn, const Slot& slot, SliceQueue& queue, size_t& asked) {
   iovec pieces[kMostPiecesPerSend];
   const int count = queue.gather(pieces, kMostPiecesPerSend, kMostBytesPerSend);
-  size_t asked = 0;
+  asked = 0;
   for (int i = 0; i < count; ++i) asked += pieces[i].iov_len;
+  if (slot.kind != DescriptorKind::kSocket) return turn.kernel.writev(slot.fd, pieces, count);
+  const msghdr message = {.msg_name = nullptr,
+                          .msg_namelen = 0,
+                          .msg_iov = pieces,
+                          .msg_iovlen = static_cast<size_t>(count),
+                          .msg_control = nullptr,
+                          .msg_controllen = 0,
+                          .msg_flags = 0};
+  return turn.kernel.sendmsg(slot.fd, &message, MSG_NOSIGNAL);
+}
+
+}  // namespace
+
+ssize_t write_from(Turn& turn, const Slot& slot, SliceQueue& queue, bool& full) {
+  const Slice& first = queue.front();
+  const bool one_piece = (first.size() == queue.bytes() || first.size() >= kMostBytesPerSend) &&
+                         slot.kind == DescriptorKind::kSocket;
   for (;;) {
     ++turn.counters.system_calls;
-    ssize_t written = 0;
-    if (slot.kind != DescriptorKind::kSocket) {
-      written = turn.kernel.writev(slot.fd, pieces, count);
-    } else if (count == 1) {
-      written = turn.kernel.send(slot.fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
-    } else {
-      const msghdr message = {.msg_name = nullptr,
-                              .msg_namelen = 0,
-                              .msg_iov = pieces,
-                              .msg_iovlen = static_cast<size_t>(count),
-                              .msg_control = nullptr,
-                              .msg_controllen = 0,
-                              .msg_flags = 0};
-      written = turn.kernel.sendmsg(slot.fd, &message, MSG_NOSIGNAL);
-    }
-    full = written == -EAGAIN || (written >= 0 && static_cast<size_t>(written) < asked);
+    size_t asked = std::min(first.size(), kMostBytesPerSend);
+    const ssize_t written = one_piece
+                                ? turn.kernel.send(slot.fd, first.data(), asked, MSG_NOSIGNAL)
+                                : write_pieces(turn, slot, queue, asked);
+    full = written >= 0 ? static_cast<size_t>(written) < asked : written == -EAGAIN;
     if (written != -EINTR) return written;
   }
 }

@@ -55,6 +55,13 @@ class Slice {
     if (owner_ != nullptr && --owner_->references == 0) owner_->release(owner_);
   }
 
+  // Lets go of the bytes.
+  void clear() noexcept {
+    SliceOwner* owner = std::exchange(owner_, nullptr);
+    data_ = nullptr;
+    size_ = 0;
+    if (owner != nullptr && --owner->references == 0) owner->release(owner);
+  }
   void swap(Slice& other) noexcept {
     std::swap(owner_, other.owner_);
     std::swap(data_, other.data_);

@@ -58,7 +58,7 @@ class SliceQueue {
     bytes_ += slice.size();
     if (tail_ != nullptr && tail_->slice.extend_by(slice)) return;
     SliceNode* node = pool.take();
-    node->slice = std::move(slice);
+    node->slice.swap(slice);  // a node in the pool is empty
     node->next = nullptr;
     (tail_ == nullptr ? head_ : tail_->next) = node;
     tail_ = node;
@@ -79,7 +79,7 @@ class SliceQueue {
       Slice& slice = head_->slice;
       if (count < slice.size()) return slice.remove_prefix(count);
       count -= slice.size();
-      slice = Slice();
+      slice.clear();
       drop_head(pool);
     }
   }
