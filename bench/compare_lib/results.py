@@ -12,6 +12,7 @@ class Results:
     def __init__(self):
         self.runs = []      # dicts: round, workload, server, and the figures of measure.run
         self.failures = []  # dicts: round, workload, server, error
+        self.interrupted = False
 
     def add(self, round_number, workload, server, figures):
         self.runs.append({'round': round_number, 'workload': workload.name, 'server': server,
