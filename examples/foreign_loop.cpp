@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   if (auto ok = server.listen(argc > 1 ? argv[1] : "127.0.0.1:7000"); !ok) {
     return eddy::report(ok.error());
   }
+  fprintf(stderr, "listening on %s\n", server.local_address()->to_string().c_str());
 
   for (;;) {
     // 1. The reactor starts what was asked for. It may have something to do at once.

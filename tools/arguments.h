@@ -59,7 +59,7 @@ CLI::Option* add_option(CLI::App& app, const std::string& names, Target& target,
   if (!shown.empty()) parse(shown);
   CLI::Option* option = app.add_option_function<std::string>(
       names,
-      [parse, name = names.substr(0, names.find(','))](const std::string& text) {
+      [parse, name = names.substr(names.find("--"))](const std::string& text) {
         if (const std::string wrong = parse(text); !wrong.empty()) {
           throw CLI::ValidationError(name, wrong);
         }
