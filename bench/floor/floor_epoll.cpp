@@ -7,14 +7,20 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <memory>
 #include <vector>
 
 #include "floor.h"
 
 namespace {
 
+struct Free {
+  void operator()(char* memory) const { std::free(memory); }
+};
+using Buffer = std::unique_ptr<char, Free>;
+
 struct Pending {
-  char* buffer = nullptr;
+  Buffer buffer;
   size_t begin = 0, end = 0;
 };
 
@@ -28,7 +34,7 @@ class Loop {
   floor_loop::Counts counts;
 
  private:
-  char* new_buffer() { return static_cast<char*>(std::aligned_alloc(4096, size_)); }
+  Buffer new_buffer() { return Buffer(static_cast<char*>(std::aligned_alloc(4096, size_))); }
   void add(int fd, uint32_t events) {
     epoll_event event{.events = events, .data = {.fd = fd}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
@@ -41,8 +47,8 @@ class Loop {
   int epoll_ = epoll_create1(EPOLL_CLOEXEC);
   int listener_;
   size_t size_;
-  char* buffer_;
-  std::vector<char*> free_;
+  Buffer buffer_;
+  std::vector<Buffer> free_;
   std::vector<Pending> pending_;  // by descriptor
 };
 
@@ -58,7 +64,7 @@ void Loop::accept_all() {
 
 void Loop::drop(int fd) {
   Pending& pending = pending_[static_cast<size_t>(fd)];
-  if (pending.buffer != nullptr) free_.push_back(pending.buffer);
+  if (pending.buffer) free_.push_back(std::move(pending.buffer));
   pending = {};
   close(fd);
 }
@@ -66,35 +72,36 @@ void Loop::drop(int fd) {
 // False if the connection cannot go on reading.
 bool Loop::write_pending(int fd, Pending& pending) {
   ++counts.syscalls;
-  const ssize_t n = send(fd, pending.buffer + pending.begin, pending.end - pending.begin, 0);
+  const ssize_t n = send(fd, pending.buffer.get() + pending.begin, pending.end - pending.begin, 0);
   if (n < 0 && errno != EAGAIN) drop(fd);
   if (n < 0) return false;
   pending.begin += static_cast<size_t>(n);
   if (pending.begin < pending.end) return false;
-  free_.push_back(pending.buffer);
+  free_.push_back(std::move(pending.buffer));
   pending = {};
   return true;
 }
 
 void Loop::serve(int fd, bool ending) {
   Pending& pending = pending_[static_cast<size_t>(fd)];
-  if (pending.buffer != nullptr && !write_pending(fd, pending)) return;
+  if (pending.buffer && !write_pending(fd, pending)) return;
   for (;;) {
     ++counts.syscalls;
-    const ssize_t n = recv(fd, buffer_, size_, 0);
+    const ssize_t n = recv(fd, buffer_.get(), size_, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) return drop(fd);
     const auto size = static_cast<size_t>(n);
     ++counts.receives;
     counts.bytes += size;
     ++counts.syscalls;
-    const ssize_t sent = send(fd, buffer_, size, 0);
+    const ssize_t sent = send(fd, buffer_.get(), size, 0);
     if (sent < 0 && errno != EAGAIN) return drop(fd);
     const size_t gone = sent > 0 ? static_cast<size_t>(sent) : 0;
     if (gone < size) {
-      pending = {buffer_, gone, size};
-      buffer_ = free_.empty() ? new_buffer() : free_.back();
-      if (!free_.empty()) free_.pop_back();
+      pending = {std::move(buffer_), gone, size};
+      if (free_.empty()) free_.push_back(new_buffer());
+      buffer_ = std::move(free_.back());
+      free_.pop_back();
       return;
     }
     if (size < size_ && !ending) return;

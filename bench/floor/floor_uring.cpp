@@ -13,27 +13,19 @@
 // A receive that finds no buffer parks until a segment comes back. Few large segments that stay in
 // the second-level cache beat many: 4 of 256 KiB are near the best at every message size. What the
 // loop does not do: keep one slow reader from holding every segment.
-#include <liburing.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <bit>
 #include <deque>
 #include <vector>
 
 #include "floor.h"
+#include "ring.h"
 
 namespace {
-
-// Newer than Debian 12's headers, which are those of Linux 6.1.
-constexpr unsigned kSetupNoSqArray = 1u << 16;  // Linux 6.6
-constexpr uint16_t kBufferRingIncremental = 2;  // Linux 6.12
-constexpr uint32_t kCompletionBufferMore = 1u << 4;
 
 constexpr unsigned kEntries = 4096;
 constexpr unsigned kBatch = kEntries / 4;  // completions a turn: each makes two entries at the most
 constexpr unsigned kFiles = 16384;
+constexpr unsigned kFixedBuffers = 128, kFixedSize = 16 * 1024;
 
 enum Tag : uint8_t { kAccept, kReceive, kTry, kSend, kQuiet };
 
@@ -66,10 +58,10 @@ class Loop {
     bool finished = false;  // the kernel will put nothing more into it
   };
 
-  void map_rings();
-  void register_resources();
-  io_uring_sqe* prepare(uint8_t opcode, unsigned file, Tag tag, unsigned segment = 0);
-  void enter(unsigned wait);
+  // There is always room: a turn handles kBatch completions at the most.
+  io_uring_sqe* prepare(uint8_t opcode, unsigned file, Tag tag, unsigned segment = 0) {
+    return ring_.prepare(opcode, file, uint64_t{segment} << 40 | uint64_t{file} << 8 | tag);
+  }
   void accept_next();
   void arm(unsigned file);
   void close(unsigned file);
@@ -89,14 +81,7 @@ class Loop {
 
   Options options_;
   int listener_ = -1;
-  int ring_ = -1;            // the descriptor, for register
-  unsigned registered_ = 0;  // its index, for enter
-  unsigned *sq_tail_, *cq_head_, *cq_tail_;
-  unsigned sq_mask_, cq_mask_, tail_ = 0, submitted_ = 0;
-  io_uring_sqe* entries_;
-  io_uring_cqe* completions_;
-  io_uring_buf_ring* buffers_;
-  uint16_t buffers_tail_ = 0;
+  floor_loop::Ring ring_{kEntries};
   uint64_t turn_ = 1;
   bool accepting_ = false;
   unsigned posted_ = 0;  // segments that the kernel has
@@ -110,98 +95,18 @@ class Loop {
 };
 
 Loop::Loop(const Options& options) : options_(options) {
-  map_rings();
-  register_resources();
-  segments_.resize(options_.segments);
-  for (unsigned i = 0; i < options_.segments; ++i) give_back(i);
-}
-
-void Loop::map_rings() {
-  io_uring_params p{};
-  p.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-            IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE | kSetupNoSqArray;
-  p.cq_entries = 4 * kEntries;
-  ring_ = static_cast<int>(syscall(__NR_io_uring_setup, kEntries, &p));
-  if (ring_ < 0 && errno == EINVAL) {
-    p.flags &= ~kSetupNoSqArray;
-    ring_ = static_cast<int>(syscall(__NR_io_uring_setup, kEntries, &p));
-  }
-  if (ring_ < 0) floor_loop::die("io_uring_setup");
-  const auto map = [this](size_t size, uint64_t offset) {
-    void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring_,
-                    static_cast<off_t>(offset));
-    if (at == MAP_FAILED) floor_loop::die("mmap of the ring");
-    return static_cast<char*>(at);
-  };
-  const size_t size = std::max(p.cq_off.cqes + p.cq_entries * sizeof(io_uring_cqe),
-                               p.sq_off.array + p.sq_entries * sizeof(unsigned));
-  char* ring = map(size, IORING_OFF_SQ_RING);
-  const auto field = [ring](unsigned at) { return reinterpret_cast<unsigned*>(ring + at); };
-  sq_tail_ = field(p.sq_off.tail);
-  cq_head_ = field(p.cq_off.head), cq_tail_ = field(p.cq_off.tail);
-  sq_mask_ = *field(p.sq_off.ring_mask), cq_mask_ = *field(p.cq_off.ring_mask);
-  completions_ = reinterpret_cast<io_uring_cqe*>(ring + p.cq_off.cqes);
-  entries_ =
-      reinterpret_cast<io_uring_sqe*>(map(p.sq_entries * sizeof(io_uring_sqe), IORING_OFF_SQES));
-  if ((p.flags & kSetupNoSqArray) == 0) {
-    for (unsigned i = 0; i < p.sq_entries; ++i) field(p.sq_off.array)[i] = i;
-  }
-}
-
-void Loop::register_resources() {
-  io_uring_rsrc_update self{};
-  self.offset = ~0u;
-  self.data = static_cast<uint64_t>(ring_);
-  if (syscall(__NR_io_uring_register, ring_, IORING_REGISTER_RING_FDS, &self, 1) != 1) {
-    floor_loop::die("registering the ring's descriptor");
-  }
-  registered_ = self.offset;
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   connections_.resize(std::min<size_t>(limit.rlim_cur, kFiles));
-  io_uring_rsrc_register files{};
-  files.nr = static_cast<unsigned>(connections_.size());
-  files.flags = IORING_RSRC_REGISTER_SPARSE;
-  if (syscall(__NR_io_uring_register, ring_, IORING_REGISTER_FILES2, &files, sizeof files) != 0) {
-    floor_loop::die("registering direct descriptors");
+  ring_.register_files(static_cast<unsigned>(connections_.size()));
+  if (!ring_.register_buffers(options_.segments, options_.incremental != 0)) {
+    // Before Linux 6.12 a receive takes a whole buffer: more and smaller ones.
+    options_.segments = kFixedBuffers, options_.size = kFixedSize;
+    if (!ring_.register_buffers(kFixedBuffers, false)) floor_loop::die("registering buffers");
   }
-  const auto anonymous = [](size_t size) {
-    void* at = mmap(nullptr, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (at == MAP_FAILED) floor_loop::die("mmap of the buffers");
-    return at;
-  };
-  buffers_ = static_cast<io_uring_buf_ring*>(anonymous(options_.segments * sizeof(io_uring_buf)));
-  memory_ = static_cast<char*>(anonymous(size_t{options_.segments} * options_.size));
-  io_uring_buf_reg ring{};
-  ring.ring_addr = reinterpret_cast<uint64_t>(buffers_);
-  ring.ring_entries = options_.segments;
-  ring.pad = options_.incremental ? kBufferRingIncremental : 0;  // `flags` in newer headers
-  if (syscall(__NR_io_uring_register, ring_, IORING_REGISTER_PBUF_RING, &ring, 1) != 0) {
-    floor_loop::die("registering the buffer ring (incremental=1 needs Linux 6.12)");
-  }
-}
-
-// There is always room: a turn handles kBatch completions at the most.
-io_uring_sqe* Loop::prepare(uint8_t opcode, unsigned file, Tag tag, unsigned segment) {
-  io_uring_sqe* entry = &entries_[tail_++ & sq_mask_];
-  *entry = {};
-  entry->opcode = opcode;
-  entry->flags = IOSQE_FIXED_FILE;
-  entry->fd = static_cast<int>(file);
-  entry->user_data = uint64_t{segment} << 40 | uint64_t{file} << 8 | tag;
-  return entry;
-}
-
-void Loop::enter(unsigned wait) {
-  __atomic_store_n(sq_tail_, tail_, __ATOMIC_RELEASE);
-  ++counts.syscalls;
-  const long taken = syscall(__NR_io_uring_enter, registered_, tail_ - submitted_, wait,
-                             IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING, nullptr, 0);
-  if (taken > 0) submitted_ += static_cast<unsigned>(taken);
-  if (taken < 0 && errno != EINTR && errno != EAGAIN && errno != EBUSY) {
-    floor_loop::die("io_uring_enter");
-  }
+  memory_ = floor_loop::map_memory(size_t{options_.segments} * options_.size);
+  segments_.resize(options_.segments);
+  for (unsigned i = 0; i < options_.segments; ++i) give_back(i);
 }
 
 void Loop::accept_next() {
@@ -227,11 +132,7 @@ void Loop::close(unsigned file) {
 
 void Loop::give_back(unsigned segment) {
   segments_[segment] = {.used = 0, .pins = 0, .finished = false};
-  io_uring_buf& buffer = buffers_->bufs[buffers_tail_ & (options_.segments - 1)];
-  buffer.addr = reinterpret_cast<uint64_t>(memory_ + size_t{segment} * options_.size);
-  buffer.len = options_.size;
-  buffer.bid = static_cast<uint16_t>(segment);
-  __atomic_store_n(&buffers_->tail, ++buffers_tail_, __ATOMIC_RELEASE);
+  ring_.give_buffer(memory_ + size_t{segment} * options_.size, options_.size, segment);
   ++posted_;
 }
 
@@ -266,7 +167,7 @@ void Loop::received(unsigned file, const io_uring_cqe& done) {
   Segment& segment = segments_[id];
   const iovec piece{memory_ + size_t{id} * options_.size + segment.used, size};
   segment.used += size;
-  if ((done.flags & kCompletionBufferMore) == 0) {
+  if ((done.flags & floor_loop::kCompletionBufferMore) == 0) {
     segment.finished = true;
     --posted_;
     retired_.push_back(id);
@@ -343,7 +244,7 @@ void Loop::sent(unsigned file, int result) {
 // that arrived, for the order of the bytes, and before the memory that they carry is given back.
 void Loop::settle(unsigned head, unsigned tail) {
   for (; head != tail; ++head) {
-    io_uring_cqe& done = completions_[head & cq_mask_];
+    io_uring_cqe& done = ring_.completion(head);
     if ((done.user_data & 0xff) != kTry) continue;
     try_failed(static_cast<uint32_t>(done.user_data) >> 8, done.res);
     done.user_data = kQuiet;
@@ -390,13 +291,14 @@ void Loop::run(int listener) {
     // where someone waits for that, it must not sleep.
     const bool awaited =
         !ending_.empty() || (!parked_.empty() && (posted_ > 0 || !retired_.empty()));
-    enter(awaited ? 0 : 1);
+    ring_.enter(awaited ? 0 : 1);
+    ++counts.syscalls;
     ++turn_;
-    unsigned head = *cq_head_;
-    const unsigned tail = __atomic_load_n(cq_tail_, __ATOMIC_ACQUIRE);
+    unsigned head = ring_.head();
+    const unsigned tail = ring_.tail();
     settle(head, tail);
-    for (unsigned n = 0; head != tail && n < kBatch; ++n) dispatch(completions_[head++ & cq_mask_]);
-    __atomic_store_n(cq_head_, head, __ATOMIC_RELEASE);
+    for (unsigned n = 0; head != tail && n < kBatch; ++n) dispatch(ring_.completion(head++));
+    ring_.consume(head);
     for (const unsigned file : ready_) send(file, kTry);
     ready_.clear();
     // As many as there are segments: with all of them, most would come back empty-handed.
