@@ -92,6 +92,7 @@ class alignas(64) Slot {
   int direct_index = -1;     // io_uring: its place in the ring's table of descriptors, once it has one
   uint32_t generation = 0;   // of this use of the memory
   uint16_t in_flight = 0;    // io_uring: a bit for each operation that the kernel has
+  uint16_t to_cancel = 0;    // io_uring: those whose cancellation waits for another to complete
   uint8_t readiness = 0;     // epoll: what the last events told and no call has refuted
   uint8_t wanted = 0;        // a bit for each operation that goes on until it is stopped
   SlotRole role = SlotRole::kStream;

@@ -102,8 +102,14 @@ void UringBackend::stop_receiving(Slot& slot) {
   cancel(slot, slot.kind == DescriptorKind::kSocket ? kReceive : kPoll);
 }
 
+// One at a time: what is to be cancelled meanwhile waits for its completion, since the one under way may be for an
+// operation that has ended, and was started again.
 void UringBackend::cancel(Slot& slot, Operation operation) {
-  if ((slot.in_flight & bit(operation)) == 0 || (slot.in_flight & bit(kCancel)) != 0) return;
+  if ((slot.in_flight & bit(operation)) == 0) return;
+  if ((slot.in_flight & bit(kCancel)) != 0) {
+    slot.to_cancel |= bit(operation);
+    return;
+  }
   io_uring_sqe& entry = start(slot, kCancel);
   entry.opcode = IORING_OP_ASYNC_CANCEL;
   entry.fd = -1;
@@ -256,6 +262,7 @@ int UringBackend::wait(int64_t timeout_ns) {
   const bool awaited = std::exchange(turn_.send_awaited, false) || !closed_.empty() ||
                        (!parked_.empty() && !tries_.empty());
   const int result = queue_->enter(awaited ? 0 : timeout_ns);
+  if (queue_->unsubmitted() != 0) turn_.send_awaited = awaited;  // the kernel has not taken it yet
   turn_.counters.system_calls += std::exchange(queue_->enters, 0);
   if (queue_->unsubmitted() == 0) arena_.reset();
   return std::min(result, 0);

@@ -99,6 +99,7 @@ class UringBackend final : public Backend {
   void complete_receive(Slot& slot, const UringQueue::Completion& completion, Slice&& bytes);
   void complete_send(Slot& slot, int result);
   void complete_promote(Slot& slot, int result);
+  void complete_cancel(Slot& slot);
   void complete_zero_copy(const UringQueue::Completion& completion);
   void complete_poll(Slot& slot, int result);
   void deliver(Slot& slot, Slice&& bytes);

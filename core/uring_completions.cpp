@@ -92,7 +92,16 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
     case kPoll: return complete_poll(slot, completion.result);
     case kPollToWrite: return write_by_hand(slot);
     case kPromote: return complete_promote(slot, completion.result);
+    case kCancel: return complete_cancel(slot);
     default: return;
+  }
+}
+
+// Those that are wanted again by now are started again at their end, like any that ends.
+void UringBackend::complete_cancel(Slot& slot) {
+  const uint16_t missed = std::exchange(slot.to_cancel, uint16_t{0});
+  for (const Operation operation : {kAccept, kReceive, kSend, kPoll}) {
+    if ((missed & bit(operation)) != 0) cancel(slot, operation);
   }
 }
 
