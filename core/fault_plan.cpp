@@ -147,7 +147,6 @@ std::optional<int> FaultPlan::chance_of_failure(UringOperation operation) {
     case UringOperation::kAccept:
     case UringOperation::kSend: return -any_of(kPassing);
     case UringOperation::kReceive: return chance(0.5) ? -ENOBUFS : -any_of(kPassing);
-    case UringOperation::kConnect: return -EINTR;
     case UringOperation::kFilesUpdate: return -ENOMEM;
     default: return {};
   }
