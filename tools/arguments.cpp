@@ -16,10 +16,9 @@ struct Unit {
 // A number that may have a fraction, and one of the units behind it, in the unit of factor 1.
 std::optional<double> parse_quantity(std::string_view text, std::span<const Unit> units) {
   double number = 0;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  const auto parsed = std::from_chars(text.begin(), text.end(), number, std::chars_format::fixed);
   if (parsed.ec != std::errc{} || !(number >= 0)) return std::nullopt;
-  const std::string_view name(parsed.ptr, static_cast<size_t>(end - parsed.ptr));
+  const std::string_view name(parsed.ptr, text.end());
   for (const Unit& unit : units) {
     if (unit.name == name) return number * unit.factor;
   }

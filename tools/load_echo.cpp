@@ -24,7 +24,7 @@ struct EchoLoad::Session {
   bool stands = false;      // the connect has succeeded
   bool killed = false;      // by --churn
   bool in_trouble = false;  // counted already, and being ended
-  TimePoint killed_at{};
+  TimePoint killed_at;
 };
 
 EchoLoad::EchoLoad(Reactor& reactor, const LoadOptions& options, Events events)
@@ -62,20 +62,20 @@ void EchoLoad::fill_more() {
   }
 }
 
-void EchoLoad::fill(size_t index) {
-  Seat& seat = seats_[index];
+void EchoLoad::fill(size_t number) {
+  Seat& seat = seats_[number];
   auto connecting = connector_.connect(options_.address);
   if (!connecting) {
     add_trouble(Trouble::kConnect, connecting.error().code().message());
-    troubled_.push_back(index);
+    troubled_.push_back(number);
     return settle(seat);
   }
   ++connecting_;
   seat.stream = *connecting;
   auto& session = seat.stream.state<Session>();
-  session.seat = static_cast<uint32_t>(index);
+  session.seat = static_cast<uint32_t>(number);
   // Neighbours, and the connections of one seat, send different bytes.
-  session.out_phase = static_cast<uint32_t>((index * 1009 + seat.uses++ * 31) % Pattern::kPeriod);
+  session.out_phase = static_cast<uint32_t>((number * 1009 + seat.uses++ * 31) % Pattern::kPeriod);
   session.in_phase = session.out_phase;
   session.missing = options_.size;
 }
@@ -254,8 +254,8 @@ void EchoLoad::record_waiting(const Session& session, TimePoint now) {
   }
 }
 
-bool EchoLoad::kill(size_t index, Kill how) {
-  Stream& peer = seats_[index].stream;
+bool EchoLoad::kill(size_t seat, Kill how) {
+  Stream& peer = seats_[seat].stream;
   if (!peer.is_open()) return false;
   auto& session = peer.state<Session>();
   if (session.killed) return false;

@@ -69,7 +69,7 @@ class EchoLoad {
   };
 
   StreamOptions stream_options();
-  void fill(size_t seat);
+  void fill(size_t number);
   void fill_more();
   void settle(Seat& seat);
   void tell_if_drained();

@@ -28,7 +28,7 @@ class LoadRun {
   enum class Phase : uint8_t { kConnecting, kWarmup, kMeasuring, kDraining, kOver };
   // What is counted from one moment to another.
   struct Mark {
-    TimePoint at{};
+    TimePoint at;
     uint64_t answered = 0;
     uint64_t bytes = 0;
     uint64_t client_cpu_ns = 0;
@@ -56,12 +56,12 @@ class LoadRun {
   Mark from_;
   Mark to_;
   Mark shown_;
-  TimePoint begun_{};
-  TimePoint next_kill_{};
-  TimerId phase_timer_{};
-  TimerId tend_timer_{};
-  TimerId progress_timer_{};
-  TimerId churn_timer_{};
+  TimePoint begun_;
+  TimePoint next_kill_;
+  TimerId phase_timer_;
+  TimerId tend_timer_;
+  TimerId progress_timer_;
+  TimerId churn_timer_;
 };
 
 }  // namespace eddy::tools
