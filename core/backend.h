@@ -71,6 +71,8 @@ class Backend {
   // Hands over what was started, and waits for a completion: timeout_ns < 0 waits without an end, 0 not at all. Returns
   // early when interrupted by a signal. 0, or a negative errno if the kernel refuses to wait, which is beyond repair.
   virtual int wait(int64_t timeout_ns) = 0;
+  // Hands over what was started, for a foreign loop that then waits for `poll_descriptor`.
+  virtual void submit() {}
   virtual void dispatch() = 0;
   // Something would be dispatched without waiting.
   virtual bool has_ready() const = 0;

@@ -54,7 +54,8 @@ class EpollBackend final : public Backend {
   int wait(int64_t timeout_ns) override;
   void dispatch() override;
   bool has_ready() const override {
-    return !ready_.empty() || !closed_.empty() || (!parked_.empty() && can_unpark());
+    return event_count_ != 0 || !ready_.empty() || !closed_.empty() ||
+           (!parked_.empty() && can_unpark());
   }
   int poll_descriptor() const override { return epoll_fd_; }
   size_t in_flight() const override { return in_flight_; }

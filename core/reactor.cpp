@@ -84,9 +84,7 @@ Reactor::~Reactor() {
 void Reactor::close_everything() {
   const bool of_this_process = kernel_.process_id() == process_;
   while (live_ != nullptr && of_this_process) {
-    for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) {
-      if (!slot->closing) slot->abandon();
-    }
+    for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) slot->abandon();
     if (backend_->wait(kForever) < 0) break;
     backend_->dispatch();
     free_retired();
@@ -183,17 +181,33 @@ Result<void> Reactor::check_thread() {
 Result<size_t> Reactor::turn_once(int64_t timeout_ns) {
   if (auto mine = check_thread(); !mine) return std::unexpected(mine.error());
   EDDY_INVARIANT(!in_turn_, "run and run_once must not be called from a callback");
-  prepare();
-  if (const int failed = wait(time_to_wait(timeout_ns)); failed < 0) {
-    return failure(failed, choice_.kind == BackendKind::kEpoll ? "epoll_pwait2" : "io_uring_enter");
-  }
-  return dispatch();
+  in_turn_ = true;
+  start_asked_for();
+  const int failed = wait(timeout_ns);
+  const size_t events = failed < 0 ? 0 : dispatch();
+  in_turn_ = false;
+  if (failed == 0) return events;
+  return failure(failed, choice_.kind == BackendKind::kEpoll ? "epoll_pwait2" : "io_uring_enter");
 }
 
+// The foreign loop sleeps in our place, so all that `wait` does before it sleeps is done here.
 bool Reactor::prepare() {
   if (error_) return false;
+  EDDY_INVARIANT(!in_turn_, "prepare must not be called from a callback");
+  in_turn_ = true;
+  start_asked_for();
+  if (time_to_wait(kForever) != 0) run_sleep_hooks();
+  const bool awaited = turn_->send_awaited;
+  backend_->submit();
+  in_turn_ = false;
+  return awaited || backend_->has_ready() || !deferred_.empty() || !mailbox_.prepare_sleep();
+}
+
+// What was asked for outside a turn, perhaps long after the last one.
+void Reactor::start_asked_for() {
+  if (turn_->dirty.empty()) return;
+  turn_time_ = now();
   flush_dirty();
-  return backend_->has_ready() || !deferred_.empty();
 }
 
 int64_t Reactor::time_to_wait(int64_t timeout_ns) {
@@ -209,25 +223,48 @@ int64_t Reactor::time_to_wait(int64_t timeout_ns) {
 
 int Reactor::wait(int64_t timeout_ns) {
   wait_began_ = now();
-  const TimePoint spin_until = wait_began_ + options_.spin;
-  int result = 0;
-  while (timeout_ns != 0 && options_.spin.count() > 0 && now() < spin_until) {
-    result = backend_->wait(0);
-    if (result < 0 || backend_->has_ready()) timeout_ns = 0;
+  int64_t wait_ns = time_to_wait(timeout_ns);
+  // From here on a post wakes the loop, also while it spins.
+  if (wait_ns != 0 && !mailbox_.prepare_sleep()) wait_ns = 0;
+  const bool found = wait_ns != 0 && options_.spin.count() > 0 && spin(wait_ns);
+  if (wait_ns != 0 && !found && (!sleep_hooks_.empty() || options_.spin.count() > 0)) {
+    run_sleep_hooks();
+    wait_ns = time_to_wait(timeout_ns);  // time has passed, and hooks may have started timers
   }
-  if (timeout_ns != 0) {
-    for (auto& [id, hook] : sleep_hooks_) hook();
-    flush_dirty();
-    if (!deferred_.empty() || !mailbox_.prepare_sleep()) timeout_ns = 0;
-  }
-  if (result == 0) result = backend_->wait(timeout_ns);
+  const int result = found ? 0 : backend_->wait(wait_ns);
   turn_time_ = now();
   mailbox_.woken();
   return result;
 }
 
+// Whether something came while the loop looked without sleeping.
+bool Reactor::spin(int64_t wait_ns) {
+  const int64_t longest = std::chrono::nanoseconds(options_.spin).count();
+  const TimePoint until = after(
+      wait_began_, std::chrono::nanoseconds(wait_ns < 0 ? longest : std::min(wait_ns, longest)));
+  do {
+    if (backend_->wait(0) < 0) return false;
+    if (backend_->has_ready()) return true;
+  } while (now() < until);
+  return false;
+}
+
+// A hook may remove itself and others, and add some.
+void Reactor::run_sleep_hooks() {
+  const auto id_of = [](const auto& entry) { return entry.first; };
+  for (size_t last = 0;;) {
+    const auto next = std::ranges::upper_bound(sleep_hooks_, last, {}, id_of);
+    if (next == sleep_hooks_.end()) break;
+    last = next->first;
+    InlineFunction<void()> hook = std::move(next->second);
+    hook();
+    const auto still = std::ranges::find(sleep_hooks_, last, id_of);
+    if (still != sleep_hooks_.end()) still->second = std::move(hook);
+  }
+  flush_dirty();
+}
+
 size_t Reactor::dispatch() {
-  in_turn_ = true;
   ++turn_->counters.turns;
   const uint64_t before = turn_->counters.completions;
   backend_->dispatch();
@@ -242,7 +279,6 @@ size_t Reactor::dispatch() {
   flush_dirty();
   if (turn_->relief_wanted) relieve_ring();
   free_retired();
-  in_turn_ = false;
   finish_turn(timers, posted);
   return turn_->counters.completions - before + timers + posted;
 }

@@ -106,8 +106,8 @@ class Reactor {
   bool alive() const;
 
   // --- Embedding in a foreign loop: wait for `poll_fd` to be readable or for `next_deadline`, then `run_once(0)`. Before
-  // each wait `prepare` must be called: it starts what was asked for since the last turn, and tells whether there is
-  // something to do at once.
+  // each wait `prepare` must be called: it starts what was asked for since the last turn, has posts from other threads
+  // wake `poll_fd`, and tells whether there is something to do at once.
   int poll_fd() const;
   std::optional<TimePoint> next_deadline();
   bool prepare();
@@ -181,8 +181,11 @@ class Reactor {
   Result<void> check_thread();
   void enlist(Slot& slot);
   Result<size_t> turn_once(int64_t timeout_ns);
+  void start_asked_for();
   int64_t time_to_wait(int64_t timeout_ns);
   int wait(int64_t timeout_ns);
+  bool spin(int64_t wait_ns);
+  void run_sleep_hooks();
   size_t dispatch();
   void finish_turn(size_t timers, size_t posted);
   void flush_dirty();

@@ -73,7 +73,7 @@ class alignas(64) Slot {
   virtual void on_ready(Interest /*ready*/) {}
   // The last call: nothing of this slot is under way any more. The slot is freed at the end of the turn.
   virtual void on_closed() {}
-  // The reactor is being destroyed: close, and call nothing of the user's any more.
+  // Its owner or the reactor is being destroyed: close, if that has not begun, and call nothing of the user's any more.
   virtual void abandon() {}
   // Copy small pieces that have waited long out of the buffer ring, which is exhausted.
   virtual void relocate() {}

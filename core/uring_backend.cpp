@@ -241,8 +241,14 @@ void UringBackend::close(Slot& slot) {
   if (slot.in_flight == 0) return finish_close(slot);
   io_uring_sqe& entry = start(slot, kCancelAll);
   entry.opcode = IORING_OP_ASYNC_CANCEL;
-  entry.fd = slot.fd;
-  entry.cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+  if (slot.role == SlotRole::kWatch) {
+    // By name: a watch's descriptor is the user's, whose number may be another's before this is handed over.
+    entry.fd = -1;
+    entry.addr = slot.id(kPoll).bits();
+  } else {
+    entry.fd = slot.fd;
+    entry.cancel_flags = IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL;
+  }
 }
 
 void UringBackend::finish_close(Slot& slot) {

@@ -43,6 +43,7 @@ class UringBackend final : public Backend {
   void watch(Slot& slot, Interest interest) override;
   void close(Slot& slot) override;
   int wait(int64_t timeout_ns) override;
+  void submit() override { wait(0); }  // an error comes again when the loop waits
   void dispatch() override;
   bool has_ready() const override {
     return queue_->ready() != 0 || !closed_.empty() || (!parked_.empty() && can_unpark());

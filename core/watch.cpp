@@ -13,7 +13,11 @@ WatchSlot::WatchSlot(Reactor& reactor, InlineFunction<void(Interest)> callback)
   release_descriptor = true;
 }
 
-void WatchSlot::on_ready(Interest ready) { callback_(ready); }
+// Events of this batch may be older than the interest.
+void WatchSlot::on_ready(Interest ready) {
+  const Interest told = ready & (interest | Interest::kHangup | Interest::kError);
+  if (any(told)) callback_(told);
+}
 
 void WatchSlot::on_closed() {
   if (signal_number != 0) reactor_.kernel().close_signal(signal_number, fd);
@@ -21,6 +25,7 @@ void WatchSlot::on_closed() {
 }
 
 void WatchSlot::close() {
+  if (closing) return;
   auto& watched = reactor_.watched_;
   const auto at = std::lower_bound(watched.begin(), watched.end(), fd);
   if (at != watched.end() && *at == fd) watched.erase(at);

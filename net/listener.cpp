@@ -6,13 +6,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <algorithm>
 #include <string>
 
 namespace eddy {
 namespace {
 
-// So near to its cap a listener takes connections one by one.
-constexpr size_t kNearTheCap = 1024;
+
 
 // Errors of the connection that was to be accepted, not of the listener (accept(2), "Error handling").
 bool lost_before_accept(int error) {
@@ -51,9 +51,15 @@ const char* advice_for_bind(int error) {
 
 class ListenerSlot final : public Slot {
  public:
-  ListenerSlot(Reactor& reactor, Listener& listener, std::chrono::nanoseconds retry_after)
-      : reactor_(reactor), listener_(&listener), retry_after_(retry_after) {
+  ListenerSlot(Reactor& reactor, Listener& listener, const ListenOptions& options)
+      : reactor_(reactor),
+        listener_(&listener),
+        callbacks_(listener.callbacks_),
+        backlog_(static_cast<size_t>(std::max(options.backlog, 1))),
+        retry_after_(options.retry_after) {
     role = SlotRole::kListener;
+    accepts_per_turn = options.accepts_per_turn;
+    accepts_singly = listener.room_ <= backlog_;
   }
 
   void on_accept(int result) override;
@@ -63,6 +69,7 @@ class ListenerSlot final : public Slot {
     end();
   }
   void end() {
+    if (closing) return;
     listener_ = nullptr;
     reactor_.cancel_timer(timer_);
     reactor_.operations().close(*this);
@@ -80,7 +87,7 @@ class ListenerSlot final : public Slot {
     update();
   }
   void set_room(size_t connections) {
-    const bool singly = connections <= kNearTheCap;
+    const bool singly = connections <= backlog_;  // all of it may come at once
     if (accepts_singly == singly) return;
     accepts_singly = singly;
     if (paused_ || exhausted_) return;
@@ -91,6 +98,8 @@ class ListenerSlot final : public Slot {
  private:
   Reactor& reactor_;
   Listener* listener_;
+  const std::shared_ptr<Listener::Callbacks> callbacks_;
+  const size_t backlog_;
   const std::chrono::nanoseconds retry_after_;
   bool paused_ = false;
   bool exhausted_ = false;
@@ -101,7 +110,7 @@ void ListenerSlot::on_accept(int result) {
   Counters& counters = reactor_.turn().counters;
   if (result >= 0) {
     ++counters.accepted;
-    return listener_->on_accept_(result);
+    return callbacks_->on_accept(result);
   }
   if (lost_before_accept(-result)) {
     ++counters.accept_failures;
@@ -115,15 +124,15 @@ void ListenerSlot::on_accept(int result) {
       update();
     });
   } else {
-    Listener& listener = *listener_;
-    listener.slot_ = nullptr;
+    listener_->slot_ = nullptr;
     end();
-    if (listener.on_error_) listener.on_error_(Error(errno_code(-result), "accept4"));
+    if (callbacks_->on_error) callbacks_->on_error(Error(errno_code(-result), "accept4"));
   }
 }
 
 Listener::Listener(Reactor& reactor, OnAccept on_accept, OnError on_error)
-    : reactor_(reactor), on_accept_(std::move(on_accept)), on_error_(std::move(on_error)) {}
+    : reactor_(reactor),
+      callbacks_(std::make_shared<Callbacks>(std::move(on_accept), std::move(on_error))) {}
 
 Listener::~Listener() { close(); }
 
@@ -174,10 +183,10 @@ Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
   if (const int failed = kernel.listen(fd, options.backlog); failed < 0) {
     return failure(failed, "listen", subject);
   }
-  auto* slot = reactor_.make_slot<ListenerSlot>(0, reactor_, *this, options.retry_after);
+  auto* slot = reactor_.make_slot<ListenerSlot>(0, reactor_, *this, options);
   if (slot == nullptr) return failure(-ENOMEM, "listen", subject);
   slot->fd = fd;
-  slot->accepts_per_turn = options.accepts_per_turn;
+
   if (const int failed = reactor_.operations().add(*slot); failed < 0) {
     reactor_.retire(*slot);
     return failure(failed, "listen", subject);
@@ -208,6 +217,7 @@ void Listener::resume() {
 }
 
 void Listener::set_room(size_t connections) {
+  room_ = connections;
   if (slot_ != nullptr) slot_->set_room(connections);
 }
 

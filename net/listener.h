@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include <chrono>
+#include <memory>
 #include <string_view>
 
 namespace eddy {
@@ -57,15 +58,19 @@ class Listener {
   // New connections wait in the backlog until `resume`.
   void pause();
   void resume();
-  // How many more may come before `pause`: near it, they are taken one by one.
+  // How many more may come before `pause`: with as little room as the backlog may fill, they are taken one by one.
   void set_room(size_t connections);
   void close();
 
  private:
   friend class ListenerSlot;
+  struct Callbacks {
+    OnAccept on_accept;
+    OnError on_error;
+  };
   Reactor& reactor_;
-  OnAccept on_accept_;
-  OnError on_error_;
+  std::shared_ptr<Callbacks> callbacks_;  // the slot's too, so that one of them may destroy the Listener
+  size_t room_ = SIZE_MAX;
   ListenerSlot* slot_ = nullptr;
 };
 

@@ -12,6 +12,7 @@ namespace {
 using NameCall = int (Kernel::*)(int, sockaddr*, socklen_t*);
 
 Result<Address> name_of(const StreamSlot& slot, NameCall call, const char* name) {
+  if (slot.closing) return std::unexpected(Error(Errc::kClosed, name));  // the number may be another's
   sockaddr_storage storage = {};
   socklen_t length = sizeof storage;
   auto* address = reinterpret_cast<sockaddr*>(&storage);
@@ -114,7 +115,7 @@ Result<Address> Stream::peer_address() const {
 
 int Stream::descriptor() const {
   const StreamSlot* slot = find();
-  return slot == nullptr ? -1 : slot->descriptor();
+  return slot == nullptr || slot->closing ? -1 : slot->descriptor();
 }
 
 Reactor& Stream::reactor() const {
@@ -152,7 +153,7 @@ Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOpt
   StreamSlot* slot = StreamSlot::make(reactor, std::move(options), nullptr);
   if (slot == nullptr) return failure(-ENOMEM, "adopt", subject);
   const Stream stream = slot->handle();
-  const int failed = slot->begin(descriptor, static_cast<DescriptorKind>(kind));
+  const int failed = slot->begin_adopted(descriptor, static_cast<DescriptorKind>(kind));
   if (failed < 0) return failure(failed, "adopt", subject);
   return stream;
 }

@@ -26,7 +26,9 @@ class StreamSlot final : public Slot {
   static StreamSlot* make(Reactor& reactor, std::shared_ptr<StreamOptions> options,
                           StreamOwner* owner);
   // An open connection from now on. At failure the slot is gone, and the descriptor the caller's. 0 or a negative errno.
-  int begin(int descriptor, DescriptorKind descriptor_kind);
+  int begin_accepted(int descriptor);
+  // … on a descriptor of any kind; on_open comes in the next turn, since here the user's own call is on the stack.
+  int begin_adopted(int descriptor, DescriptorKind descriptor_kind);
   // A connection being made. Its end, good or bad, comes by callbacks.
   void begin_connect(int descriptor, const Address& address, std::chrono::nanoseconds timeout);
   // Frees a slot that was never begun.
@@ -85,6 +87,7 @@ class StreamSlot final : public Slot {
     kMute = 2048,         // no callbacks any more
     kFlags = 4096,        // the descriptor's status flags were changed, and are to be restored
     kEndTold = 8192,      // the user knows that no more comes
+    kOpening = 16384,     // on_open is due
   };
   struct Mark;   // a `done` of a send
   struct Extra;  // what few streams have

@@ -58,22 +58,31 @@ void StreamSlot::discard() {
   reactor_.retire(*this);
 }
 
-int StreamSlot::begin(int descriptor, DescriptorKind descriptor_kind) {
+int StreamSlot::begin_accepted(int descriptor) {
   fd = descriptor;
-  kind = descriptor_kind;
-  if (kind != DescriptorKind::kSocket) {
-    const int flags = reactor_.kernel().get_status_flags(fd);
-    if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
-      reactor_.kernel().set_status_flags(fd, flags | O_NONBLOCK);
-      extra().status_flags = flags;
-      set(kFlags);
-    }
-  }
   if (const int failed = reactor_.operations().add(*this); failed < 0) {
     discard();
     return failed;
   }
   opened();
+  return 0;
+}
+
+int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind) {
+  fd = descriptor;
+  kind = descriptor_kind;
+  if (const int failed = reactor_.operations().add(*this); failed < 0) {
+    discard();
+    return failed;
+  }
+  const int flags = reactor_.kernel().get_status_flags(fd);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
+    reactor_.kernel().set_status_flags(fd, flags | O_NONBLOCK);
+    extra().status_flags = flags;
+    set(kFlags);
+  }
+  set(kOpening);
+  reactor_.turn().want_flush(*this);
   return 0;
 }
 
@@ -125,7 +134,9 @@ void StreamSlot::on_closed() {
   const std::shared_ptr<StreamOptions> options = options_;
   if (owner_ != nullptr) std::exchange(owner_, nullptr)->stream_closed(*this);
   fire_marks(reason_ ? reason_ : make_error_code(Errc::kClosed));
-  if (!has(kMute)) {
+  if (has(kMute)) {
+    if (release_descriptor) reactor_.kernel().close(fd);  // nobody is there to take it
+  } else {
     if (release_descriptor) {
       extra_->taker(fd);
     } else if (options->on_close) {
@@ -138,7 +149,7 @@ void StreamSlot::on_closed() {
 
 void StreamSlot::abandon() {
   set(kMute);
-  owner_ = nullptr;
+  if (owner_ != nullptr) std::exchange(owner_, nullptr)->stream_closed(*this);
   end({});
 }
 
@@ -224,7 +235,7 @@ void StreamSlot::resume() {
 }
 
 void StreamSlot::update_receiving() {
-  const bool receives = !closing && !has(kConnecting | kPausedByUser | kPausedByOutput | kClosing |
+  const bool receives = !closing && !has(kConnecting | kOpening | kPausedByUser | kPausedByOutput | kClosing |
                                          kEndArrived | kEndTold);
   if (receives == has(kReceiving)) return;
   if (receives) {
@@ -301,6 +312,10 @@ void StreamSlot::shutdown_write() {
 
 // The end of a turn, or of this stream's part of it: starts what its callbacks asked for.
 void StreamSlot::flush() {
+  if (has(kOpening)) [[unlikely]] {
+    clear(kOpening);
+    if (!has(kClosing)) opened();
+  }
   if (!held_.empty() || has(kEndArrived)) [[unlikely]] deliver_held();
   while (!output_.empty() && !has(kSending | kConnecting) && !closing) {
     const int result = reactor_.operations().send(*this, output_);
@@ -313,6 +328,7 @@ void StreamSlot::flush() {
       sent(static_cast<size_t>(result));
     }
   }
+  if (extra_ != nullptr && !has(kConnecting)) fire_marks({});  // of sends of no bytes
   if (closing) return;
   if (has(kSending | kWriteClosing | kClosing)) {
     if (output_.empty()) {
@@ -372,7 +388,11 @@ void StreamSlot::finish_output() {
   if (has(kClosing)) return end({});
   if (has(kWriteClosed | kConnecting)) return;
   set(kWriteClosed);
-  if (kind == DescriptorKind::kSocket) reactor_.kernel().shutdown(fd, SHUT_WR);
+  if (kind == DescriptorKind::kSocket) {
+    reactor_.kernel().shutdown(fd, SHUT_WR);
+  } else if ((reactor_.kernel().get_status_flags(fd) & O_ACCMODE) == O_WRONLY) {
+    end({});  // what can only be written is over with that
+  }
 }
 
 void StreamSlot::fire_marks(std::error_code code) {

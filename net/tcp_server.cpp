@@ -13,7 +13,9 @@ class TcpServer::Connections final : public StreamOwner {
       : reactor_(reactor),
         options_(std::make_shared<StreamOptions>(std::move(stream_options))),
         max_(server_options.max_connections),
-        listener_(reactor, [this](int fd) { accept(fd); }) {}
+        listener_(reactor, [this](int fd) { accept(fd); }) {
+    room_changed();
+  }
 
   ~Connections() {
     reactor_.cancel_timer(drain_timer_);
@@ -50,6 +52,7 @@ class TcpServer::Connections final : public StreamOwner {
     listener_.close();
     for (Stream& stream : all()) stream.close();
     if (count_ == 0) return;
+    reactor_.cancel_timer(drain_timer_);
     drain_timer_ = reactor_.start_timer(deadline, [this] {
       for (Stream& stream : all()) stream.reset();
     }, {.referenced = false});
@@ -68,7 +71,7 @@ class TcpServer::Connections final : public StreamOwner {
     first_ = slot;
     ++count_;
     room_changed();
-    if (slot->begin(fd, DescriptorKind::kSocket) == 0) return;
+    if (slot->begin_accepted(fd) == 0) return;
     ++reactor_.turn().counters.accept_failures;
     reactor_.kernel().close(fd);
     stream_closed(*slot);

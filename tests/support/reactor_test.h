@@ -69,6 +69,9 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
     return counters().turns - before;
   }
 
+  // Signals and the like may wake a loop now and then.
+  void expect_no_spin() { EXPECT_LT(turns_during(50ms), 200U); }
+
   // What the test made is gone; what is left closes now.
   void expect_baseline() {
     EXPECT_TRUE(run_until([&] { return reactor().stats().slots == idle_slots_; }))

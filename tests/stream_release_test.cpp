@@ -1,0 +1,112 @@
+// A descriptor that a stream gives back is whole: nothing was lost, and nothing of eddy is left in it.
+#include <fcntl.h>
+
+#include "support/stream_test.h"
+
+namespace eddy::test {
+namespace {
+
+class StreamRelease : public StreamTest {
+ protected:
+  // Releases the stream and waits for its descriptor.
+  void release() {
+    stream.release([this](int fd) { taken.reset(fd); });
+    EXPECT_FALSE(taken.is_open());  // not from inside the call
+    EXPECT_TRUE(run_until([&] { return taken.is_open(); }));
+  }
+  void TearDown() override {
+    taken.reset();
+    StreamTest::TearDown();
+  }
+  Descriptor taken;
+};
+
+TEST_P(StreamRelease, TheTakerReadsOnAndWritesOn) {
+  serve_one(journal.options());
+  peer.send("for the stream");
+  ASSERT_TRUE(run_until([&] { return journal.data == "for the stream"; }));
+  release();
+  EXPECT_EQ(server->connections(), 0U);
+  EXPECT_EQ(journal.count("close"), 0U);
+  peer.send("for the taker");
+  Peer side(taken.release());
+  EXPECT_TRUE(run_until([&] { return side.has_received("for the taker"); }));
+  side.send("from the taker");
+  EXPECT_TRUE(run_until([&] { return peer.has_received("from the taker"); }));
+}
+
+TEST_P(StreamRelease, WhatIsQueuedIsSentFirst) {
+  serve_one(journal.options());
+  const std::string bytes = pattern(4 << 20);
+  stream.send(Slice::copy_of(bytes));
+  stream.release([this](int fd) { taken.reset(fd); });
+  EXPECT_FALSE(stream.send("too late"));
+  EXPECT_TRUE(run_until([&] {
+    peer.receive();
+    return taken.is_open();
+  }));
+  taken.reset();
+  EXPECT_TRUE(run_until([&] { return peer.has_ended(); }));
+  EXPECT_TRUE(peer.received == bytes);
+}
+
+// Each byte goes to the stream or to the taker, in order, wherever the cut is.
+TEST_P(StreamRelease, NoByteIsLostBetweenTheTwo) {
+  for (int turns = 0; turns < 6; ++turns) {
+    journal = Journal();
+    serve_one(journal.options());
+    const std::string bytes = pattern(600'000);
+    size_t sent = peer.send(bytes);
+    run_turns(turns);
+    stream.release([this](int fd) { taken.reset(fd); });
+    ASSERT_TRUE(run_until([&] { return taken.is_open(); }));
+    Peer side(taken.release());
+    ASSERT_TRUE(run_until([&] {
+      sent += peer.send(std::string_view(bytes).substr(sent));
+      side.receive();
+      return journal.data.size() + side.received.size() == bytes.size();
+    }));
+    EXPECT_TRUE(journal.data + side.received == bytes);
+    peer.close();
+  }
+}
+
+TEST_P(StreamRelease, WhatAPauseHeldIsDeliveredFirst) {
+  serve_one(journal.options());
+  peer.send("1");
+  ASSERT_TRUE(run_until([&] { return journal.data == "1"; }));
+  stream.pause();
+  peer.send("2");
+  run_turns();
+  release();
+  Peer side(taken.release());
+  side.receive();
+  EXPECT_EQ(journal.data + side.received, "12");
+}
+
+TEST_P(StreamRelease, APipesStatusFlagsAreRestored) {
+  int fds[2] = {-1, -1};
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  const Descriptor write_end(fds[1]);
+  const int before = fcntl(fds[0], F_GETFL);
+  stream = *adopt(reactor(), fds[0], journal.options());
+  run_turns(2);
+  release();
+  EXPECT_EQ(taken.get(), fds[0]);
+  EXPECT_EQ(fcntl(taken.get(), F_GETFL), before);
+}
+
+// The other order of shutting down: the reactor goes first.
+TEST_P(StreamRelease, WithoutATakerTheDescriptorIsClosed) {
+  serve_one(journal.options());
+  stream.release([](int) { FAIL() << "the reactor is gone"; });
+  run_turns(0);
+  server.reset();
+  destroy_reactor();
+  EXPECT_TRUE(peer.has_ended() || peer.has_failed());
+}
+
+EDDY_ON_EVERY_CONFIGURATION(StreamRelease);
+
+}  // namespace
+}  // namespace eddy::test
