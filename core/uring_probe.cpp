@@ -2,6 +2,7 @@
 #include <eddy/core/uring_probe.h>
 #include <errno.h>
 
+#include <iterator>
 #include <optional>
 
 namespace eddy {
@@ -10,6 +11,18 @@ namespace {
 constexpr char kSample[] = "eddy";
 constexpr size_t kSampleBytes = 4;
 constexpr int64_t kPatienceNs = 1'000'000'000;
+
+// What the backend starts, besides receiving.
+struct Operation {
+  uint8_t opcode;
+  const char* name;
+};
+constexpr Operation kOperations[] = {
+    {IORING_OP_ACCEPT, "io_uring accept"},        {IORING_OP_CONNECT, "io_uring connect"},
+    {IORING_OP_SEND, "io_uring send"},            {IORING_OP_SENDMSG, "io_uring sendmsg"},
+    {IORING_OP_POLL_ADD, "io_uring poll"},        {IORING_OP_ASYNC_CANCEL, "io_uring cancel"},
+    {IORING_OP_FILES_UPDATE, "io_uring files"},   {IORING_OP_CLOSE, "io_uring close"},
+};
 
 // One connected pair and one small ring.
 class Trial {
@@ -52,14 +65,41 @@ class Trial {
 
   // Sends the sample and returns its completion; a result of -ETIME when none comes.
   UringQueue::Completion exchange() {
-    kernel_.send(pair_[1], kSample, kSampleBytes, MSG_NOSIGNAL);
-    UringQueue::Completion completion = {0, -ETIME, 0};
+    const ssize_t sent = kernel_.send(pair_[1], kSample, kSampleBytes, MSG_NOSIGNAL);
+    UringQueue::Completion completion = {0, sent < 0 ? static_cast<int>(sent) : -ETIME, 0};
+    if (sent < 0) return completion;
     const int64_t give_up = kernel_.monotonic_ns() + kPatienceNs;
     while (!queue_->take(completion)) {
       if (const int failed = queue_->enter(kPatienceNs); failed < 0) return {0, failed, 0};
       if (kernel_.monotonic_ns() > give_up) break;
     }
     return completion;
+  }
+
+  // Each operation, on nothing: what matters is whether it is forbidden, as a ring's restrictions do one by one.
+  Result<void> try_operations() {
+    static constexpr msghdr kNothing = {};
+    for (const Operation& operation : kOperations) {
+      io_uring_sqe& entry = queue_->next_entry();
+      io_uring_prep_rw(operation.opcode, &entry, -1, &kNothing, 0, 0);
+      entry.user_data = 1 + static_cast<uint64_t>(&operation - kOperations);
+    }
+    const int64_t give_up = kernel_.monotonic_ns() + kPatienceNs;
+    for (size_t answers = 0; answers < std::size(kOperations);) {
+      UringQueue::Completion completion;
+      while (queue_->take(completion)) {
+        if (completion.user_data == 0) continue;  // the receive that goes on
+        ++answers;
+        if (completion.result != -EACCES && completion.result != -EPERM) continue;
+        return failure(completion.result, kOperations[completion.user_data - 1].name);
+      }
+      if (answers == std::size(kOperations)) break;
+      if (const int failed = queue_->enter(kPatienceNs); failed < 0) {
+        return failure(failed, "io_uring_enter");
+      }
+      if (kernel_.monotonic_ns() > give_up) return failure(-ETIME, "io_uring_enter");
+    }
+    return {};
   }
 
   bool has_min_wait() {
@@ -108,6 +148,7 @@ Result<UringFeatures> probe_uring(Kernel& kernel) {
   if (!received_sample(completion) || (completion.flags & IORING_CQE_F_MORE) == 0) {
     return failure(-EOPNOTSUPP, "io_uring multishot receive");
   }
+  if (auto allowed = trial.try_operations(); !allowed) return std::unexpected(allowed.error());
   UringFeatures features;
   features.incremental_buffers = has_incremental_buffers(kernel);
   features.receive_limit = has_receive_limit(kernel);
