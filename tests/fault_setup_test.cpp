@@ -1,0 +1,179 @@
+// What a reactor makes of a kernel that refuses to set it up: epoll in io_uring's place, or an
+// error that is kept and told, and nothing left behind.
+#include <stdlib.h>
+
+#include "support/fault_test.h"
+
+namespace eddy::test {
+namespace {
+
+// Chooses for itself, whatever the environment asks the other tests for.
+class FaultSetup : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (const char* value = getenv("EDDY_BACKEND")) asked_ = value;
+    unsetenv("EDDY_BACKEND");
+  }
+  void TearDown() override {
+    if (asked_) setenv("EDDY_BACKEND", asked_->c_str(), 1);
+    EXPECT_EQ(open_descriptors(), descriptors_at_start_);
+  }
+
+  // The reactor has epoll, says why, and works; who insists on io_uring is told the same.
+  void expect_epoll_because(const std::string& reason) {
+    {
+      Reactor reactor(kernel_);
+      ASSERT_FALSE(reactor.error()) << reactor.error()->message();
+      EXPECT_EQ(reactor.backend().kind, BackendKind::kEpoll);
+      EXPECT_NE(reactor.backend().reason.find(reason), std::string::npos)
+          << reactor.backend().reason;
+      bool ran = false;
+      reactor.start_timer(1us, [&] { ran = true; });
+      EXPECT_EQ(reactor.run(), 0);
+      EXPECT_TRUE(ran);
+    }
+    const Reactor insisting(kernel_, {.backend = BackendKind::kUring});
+    ASSERT_TRUE(insisting.error());
+    EXPECT_NE(insisting.error()->message().find(reason), std::string::npos);
+    EXPECT_EQ(open_descriptors(), descriptors_at_start_);
+  }
+  bool has_uring() {
+    return choose_backend(linux_kernel(), {.backend = BackendKind::kUring}).has_value();
+  }
+  FaultPlan& plan() { return kernel_.plan(); }
+
+  FaultyKernel kernel_{linux_kernel()};
+  const size_t descriptors_at_start_ = open_descriptors();
+
+ private:
+  std::optional<std::string> asked_;
+};
+
+#if EDDY_HAS_URING
+
+TEST_F(FaultSetup, UringForbiddenWithEperm) {
+  plan().fail(SystemCall::kUringSetup, EPERM, kEveryTime);
+  expect_epoll_because("io_uring_setup: Operation not permitted");
+}
+
+TEST_F(FaultSetup, UringForbiddenWithEnosys) {
+  plan().fail(SystemCall::kUringSetup, ENOSYS, kEveryTime);
+  expect_epoll_because("io_uring_setup: Function not implemented");
+}
+
+TEST_F(FaultSetup, UringWithoutDescriptors) {
+  plan().fail(SystemCall::kUringSetup, EMFILE, kEveryTime);
+  expect_epoll_because("io_uring_setup: Too many open files");
+}
+
+#endif
+
+// One operation is forbidden, as a ring's restrictions may have it (IORING_REGISTER_RESTRICTIONS).
+class FaultSetupOperation : public FaultSetup {
+ protected:
+  void expect_needed(UringOperation operation, const char* name) {
+    if (!has_uring()) return expect_epoll_because("io_uring");
+    plan().fail(operation, EACCES, kEveryTime);
+    expect_epoll_because(std::string(name) + ": Permission denied");
+  }
+};
+
+TEST_F(FaultSetupOperation, Accept) { expect_needed(UringOperation::kAccept, "io_uring accept"); }
+TEST_F(FaultSetupOperation, Receive) {
+  expect_needed(UringOperation::kReceive, "io_uring multishot receive");
+}
+TEST_F(FaultSetupOperation, Send) { expect_needed(UringOperation::kSend, "io_uring send"); }
+TEST_F(FaultSetupOperation, Connect) {
+  expect_needed(UringOperation::kConnect, "io_uring connect");
+}
+TEST_F(FaultSetupOperation, Poll) { expect_needed(UringOperation::kPoll, "io_uring poll"); }
+TEST_F(FaultSetupOperation, Cancel) { expect_needed(UringOperation::kCancel, "io_uring cancel"); }
+TEST_F(FaultSetupOperation, Close) { expect_needed(UringOperation::kClose, "io_uring close"); }
+TEST_F(FaultSetupOperation, FilesUpdate) {
+  expect_needed(UringOperation::kFilesUpdate, "io_uring files");
+}
+
+TEST_F(FaultSetup, BufferRingsForbidden) {
+  if (!has_uring()) return expect_epoll_because("io_uring");
+  plan().fail(SystemCall::kUringRegister, EACCES, kEveryTime);
+  expect_epoll_because("Permission denied");
+}
+
+TEST_F(FaultSetup, RingCannotBeMapped) {
+  if (!has_uring()) return expect_epoll_because("io_uring");
+  plan().fail(SystemCall::kUringMap, ENOMEM, kEveryTime);
+  expect_epoll_because("mmap of the io_uring: Cannot allocate memory");
+}
+
+class FaultSetupOf : public FaultSetup, public testing::WithParamInterface<Configuration> {
+ protected:
+  void SetUp() override {}
+  void TearDown() override { EXPECT_EQ(open_descriptors(), descriptors_at_start_); }
+
+  // The first call that can tells it, and so does every other.
+  void expect_error_told(std::errc code, const char* call) {
+    Reactor reactor(kernel_, GetParam().options);
+    ASSERT_TRUE(reactor.error());
+    EXPECT_EQ(reactor.error()->code(), code);
+    EXPECT_STREQ(reactor.error()->call(), call);
+    TcpServer server(reactor, echo_options());
+    const auto listening = server.listen("127.0.0.1:0");
+    ASSERT_FALSE(listening);
+    EXPECT_EQ(listening.error().code(), code);
+    const auto turned = reactor.run_once(0ns);
+    ASSERT_FALSE(turned);
+    EXPECT_EQ(turned.error().code(), code);
+    EXPECT_EQ(reactor.run(), 1);
+    EXPECT_FALSE(reactor.on_signal(SIGUSR1, [](int64_t) {}));
+  }
+};
+
+TEST_P(FaultSetupOf, NoEventfd) {
+  plan().fail(SystemCall::kEventfd, EMFILE);
+  expect_error_told(std::errc::too_many_files_open, "eventfd");
+}
+
+// Whichever call of the set-up fails, be it one that the reactor can do without: an error or a
+// reactor that works, and nothing is left.
+TEST_P(FaultSetupOf, EveryCallFailsOnce) {
+  for (const int error : {ENOMEM, EMFILE, EPERM, EINTR}) {
+    bool failed_in_setup = true;
+    for (uint64_t n = 0; failed_in_setup; ++n) {
+      FaultyKernel kernel(linux_kernel());
+      kernel.plan().fail(SystemCall::kAny, error, {.after = n});
+      {
+        Reactor reactor(kernel, GetParam().options);
+        failed_in_setup = kernel.plan().calls(SystemCall::kAny) > n;
+        kernel.plan().clear();
+        if (!reactor.error()) {
+          bool posted = false;
+          reactor.post([&] { posted = true; });
+          ASSERT_TRUE(reactor.run_once(5s)) << n;
+          EXPECT_TRUE(posted) << n;
+        } else {
+          EXPECT_FALSE(reactor.run_once(0ns)) << n;
+        }
+      }
+      ASSERT_EQ(open_descriptors(), descriptors_at_start_) << "call " << n;
+    }
+  }
+}
+EDDY_ON_EVERY_CONFIGURATION(FaultSetupOf);
+
+TEST_F(FaultSetup, NoEpoll) {
+  plan().fail(SystemCall::kEpollCreate, EMFILE);
+  const Reactor reactor(kernel_, {.backend = BackendKind::kEpoll});
+  ASSERT_TRUE(reactor.error());
+  EXPECT_EQ(reactor.error()->code(), std::errc::too_many_files_open);
+  EXPECT_STREQ(reactor.error()->call(), "epoll_create1");
+}
+
+TEST_F(FaultSetup, NoMemoryForBuffers) {
+  plan().fail(SystemCall::kMapMemory, ENOMEM);
+  const Reactor reactor(kernel_, {.backend = BackendKind::kEpoll});
+  ASSERT_TRUE(reactor.error());
+  EXPECT_EQ(reactor.error()->code(), std::errc::not_enough_memory);
+}
+
+}  // namespace
+}  // namespace eddy::test
