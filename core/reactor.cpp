@@ -271,8 +271,9 @@ size_t Reactor::dispatch() {
   const auto due = timers_.size() != 0 ? timers_.next_deadline() : std::nullopt;
   size_t timers = 0;
   if (due && *due <= turn_time_) {
-    loop_lag_.record((turn_time_ - *due).count());
     timers = timers_.expire(turn_time_);
+    // The wheel may have known no better than a timer that was cancelled: then nothing fired, and nothing was late.
+    if (timers != 0) loop_lag_.record((turn_time_ - *due).count());
   }
   const size_t posted = mailbox_.drain();
   run_deferred();

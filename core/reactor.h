@@ -48,7 +48,7 @@ struct ReactorOptions {
   // thread's own, commonly 50 µs.
   std::chrono::nanoseconds timer_slack{1};
   // What io_uring may receive for one stream before it is asked again, so what can still arrive after `pause`.
-  uint32_t receive_quota_bytes = 256 * 1024;
+  uint32_t receive_quota_bytes = 1024 * 1024;
   // Sends of at least so many queued bytes are zero-copy (io_uring): the kernel reads the slices in place until the peer
   // has acknowledged them. 0 is never: it pays with a network card that takes large messages, and costs on loopback,
   // where the kernel copies after all; a stream on which it did is not tried again.

@@ -30,8 +30,6 @@ ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room) {
                               : turn.kernel.read(slot.fd, room.data(), room.size());
     // A terminal whose other side has gone answers EIO: that is its end of input (pty(7)).
     if (count == -EIO && slot.kind == DescriptorKind::kTerminal) return 0;
-    // The end of a pipe that can only be written tells an event when its reader has gone.
-    if (count == -EBADF && slot.kind == DescriptorKind::kPipe) return -EPIPE;
     // The end of a pipe that is written to is told of only when its reader has gone.
     if (count == -EBADF && slot.kind == DescriptorKind::kPipe) return -EPIPE;
     if (count != -EINTR) return count;

@@ -274,9 +274,9 @@ int UringBackend::wait(int64_t timeout_ns) {
   return std::min(result, 0);
 }
 
-// A few per open segment: were all re-armed at once, most would find the ring empty again.
+// One for each open segment: were all armed at once, most would find the ring empty again.
 void UringBackend::unpark() {
-  unsigned chances = parked_.empty() ? 0 : 2 * buffers_.open_segments();
+  unsigned chances = parked_.empty() ? 0 : buffers_.open_segments();
   while (chances-- != 0) {
     Slot* slot = parked_.pop();
     if (slot == nullptr) return;

@@ -116,7 +116,7 @@ void UringBackend::complete_receive(Slot& slot, const UringQueue::Completion& co
   if (!passing) return end_receive(slot, result);
   if (result == -ENOBUFS) ++turn_.counters.buffer_exhaustions;
   if ((slot.wanted & kReceiving) == 0) return;
-  if (result == -ENOBUFS && !can_unpark()) return park(slot);
+  if (result == -ENOBUFS) return park(slot);
   arm_receive(slot);
 }
 
@@ -130,9 +130,12 @@ void UringBackend::end_receive(Slot& slot, int error) {
   slot.on_receive_end(error);
 }
 
+// Until the next `wait`, if there are segments to hand over; else until one comes back.
 void UringBackend::park(Slot& slot) {
-  ++turn_.counters.parked;
-  turn_.relief_wanted = true;
+  if (!can_unpark()) {
+    ++turn_.counters.parked;
+    turn_.relief_wanted = true;
+  }
   slot.parked = true;
   parked_.push(slot);
 }
