@@ -82,8 +82,7 @@ Reactor::~Reactor() {
 // Cancels all, and takes completions until the kernel has let go: only then may memory be unmapped, since closing a ring
 // does not stop the kernel's writes at once.
 void Reactor::close_everything() {
-  const bool of_this_process = kernel_.process_id() == process_;
-  while (live_ != nullptr && of_this_process) {
+  while (live_ != nullptr && of_this_process()) {
     for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) slot->abandon();
     if (backend_->wait(kForever) < 0) break;
     backend_->dispatch();
@@ -140,6 +139,7 @@ void Reactor::set_keeps_alive(Slot& slot, bool keeps) {
 // --- Running
 
 int Reactor::run() {
+  EDDY_INVARIANT(!in_turn_, "run and run_once must not be called from a callback");
   while (!error_ && !stop_.load(std::memory_order_relaxed) && alive()) {
     if (auto turned = turn_once(kForever); !turned) error_ = turned.error();
   }
@@ -170,7 +170,7 @@ Result<void> Reactor::check_thread() {
     EDDY_REQUIRE(on_own_thread(), "a reactor is run by one thread only");
     return {};
   }
-  if (kernel_.process_id() != process_) {
+  if (!of_this_process()) {
     return failure(-ECHILD, "Reactor::run", {}, "a reactor does not survive fork: make one in the child");
   }
   thread_ = kernel_.thread_id();

@@ -165,6 +165,8 @@ class Reactor {
   OutputRoom& output_room() { return *output_room_; }
   // The caller is on the reactor's thread, or the reactor has not run yet.
   bool on_own_thread() const;
+  // False in a child of fork(2), where what is destroyed must leave the kernel's state alone: it is the parent's.
+  bool of_this_process() const { return kernel_.process_id() == process_; }
 
  private:
   class EventfdWaker final : public Waker {

@@ -134,7 +134,9 @@ Listener::Listener(Reactor& reactor, OnAccept on_accept, OnError on_error)
     : reactor_(reactor),
       callbacks_(std::make_shared<Callbacks>(std::move(on_accept), std::move(on_error))) {}
 
-Listener::~Listener() { close(); }
+Listener::~Listener() {
+  if (reactor_.of_this_process()) close();
+}
 
 Result<void> Listener::listen(std::string_view address, const ListenOptions& options) {
   const auto parsed = Address::parse(address);

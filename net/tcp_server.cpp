@@ -19,10 +19,11 @@ class TcpServer::Connections final : public StreamOwner {
 
   ~Connections() {
     reactor_.cancel_timer(drain_timer_);
+    const bool ours = reactor_.of_this_process();
     while (first_ != nullptr) {
       StreamSlot& stream = *first_;
       remove(stream);
-      stream.abandon();
+      if (ours) stream.abandon();
     }
   }
 

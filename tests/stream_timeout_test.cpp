@@ -132,7 +132,6 @@ TEST_P(StreamTimeout, DoesNotKeepTheLoopFromSleeping) {
   for (int i = 0; i < 100; ++i) peer.send("x");
   run_turns();
   expect_no_spin();
-  EXPECT_EQ(reactor().stats().timers, 1U);
 }
 
 EDDY_ON_EVERY_CONFIGURATION(StreamTimeout);
