@@ -63,6 +63,7 @@ Segment* BufferRing::take() {
   } else {
     return nullptr;
   }
+  has_grown_ = has_grown_ || id >= options_.initial_segments;
   Segment& segment = segments_[id];
   segment.state = Segment::State::kFilling;
   segment.filled = 0;
@@ -100,6 +101,7 @@ size_t BufferRing::pinned_bytes() const {
 }
 
 void BufferRing::trim() {
+  has_grown_ = in_use_ > options_.initial_segments;
   std::sort(free_.begin(), free_.end(), std::greater<>());
   for (const uint16_t id : free_) {
     if (id < options_.initial_segments) break;

@@ -86,6 +86,8 @@ class BufferRing {
   // Bytes of memory of segments that are full and wait for their last Slice.
   size_t pinned_bytes() const;
 
+  // More than `initial_segments` have been used since the last trim.
+  bool has_grown() const { return has_grown_; }
   // Gives the pages of free segments beyond the first `initial_segments` back to the system.
   void trim();
 
@@ -104,6 +106,7 @@ class BufferRing {
   std::vector<uint16_t> free_;
   unsigned untouched_ = 0;  // segments from here on were never used
   unsigned in_use_ = 0;
+  bool has_grown_ = false;
   bool orphaned_ = false;
 };
 

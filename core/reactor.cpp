@@ -280,6 +280,7 @@ size_t Reactor::dispatch() {
   flush_dirty();
   if (turn_->relief_wanted) relieve_ring();
   free_retired();
+  if (ring_->has_grown()) trim_ring_later();
   finish_turn(timers, posted);
   return turn_->counters.completions - before + timers + posted;
 }
@@ -308,6 +309,14 @@ void Reactor::relieve_ring() {
   for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) {
     if (!slot->closing) slot->relocate();
   }
+}
+
+// After a peak, the ring's memory goes back: not at once, or a peak a turn would pay for its pages each time.
+void Reactor::trim_ring_later() {
+  constexpr std::chrono::seconds kPatience(1);
+  if (timers_.deadline(trim_timer_)) return;
+  trim_timer_ = timers_.start(after(turn_time_, kPatience), [this] { ring_->trim(); },
+                              {.referenced = false});
 }
 
 void Reactor::run_deferred() {

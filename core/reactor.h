@@ -192,6 +192,7 @@ class Reactor {
   void finish_turn(size_t timers, size_t posted);
   void flush_dirty();
   void relieve_ring();
+  void trim_ring_later();
   void run_deferred();
   void free_retired();
   void close_everything();
@@ -208,6 +209,7 @@ class Reactor {
   std::optional<OutputRoom> output_room_;
   std::unique_ptr<Backend> backend_;
   TimerWheel timers_;
+  TimerId trim_timer_;
   Slot* live_ = nullptr;  // all slots
   std::vector<Slot*> retired_;
   std::vector<InlineFunction<void()>> deferred_;
