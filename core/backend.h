@@ -77,8 +77,8 @@ class Backend {
   // Something would be dispatched without waiting.
   virtual bool has_ready() const = 0;
 
-  // Becomes readable when `wait(0)` and `dispatch` would find something to do.
-  virtual int poll_descriptor() const = 0;
+  // Becomes readable when `wait(0)` and `dispatch` would find something to do. A negative errno if it cannot be had.
+  virtual int poll_descriptor() = 0;
   // Operations that the kernel has; 0 once every slot has closed.
   virtual size_t in_flight() const = 0;
 };

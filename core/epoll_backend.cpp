@@ -57,7 +57,7 @@ class EpollBackend final : public Backend {
     return event_count_ != 0 || !ready_.empty() || !closed_.empty() ||
            (!parked_.empty() && can_unpark());
   }
-  int poll_descriptor() const override { return epoll_fd_; }
+  int poll_descriptor() override { return epoll_fd_; }
   size_t in_flight() const override { return in_flight_; }
 
  private:

@@ -46,9 +46,10 @@ class UringBackend final : public Backend {
   void submit() override { wait(0); }  // an error comes again when the loop waits
   void dispatch() override;
   bool has_ready() const override {
-    return queue_->ready() != 0 || !closed_.empty() || (!parked_.empty() && can_unpark());
+    return queue_->ready() != 0 || accepts_due_ || !closed_.empty() ||
+           (!parked_.empty() && can_unpark());
   }
-  int poll_descriptor() const override { return queue_->descriptor(); }
+  int poll_descriptor() override;
   size_t in_flight() const override { return slots_; }
 
  private:
@@ -76,6 +77,12 @@ class UringBackend final : public Backend {
   static constexpr uint8_t kReceiving = 1;
   static constexpr uint8_t kAccepting = 2;
   static constexpr uint8_t kSendingByHand = 4;
+  static constexpr uint8_t kHoldsAccepts = 8;
+
+  struct HeldAccept {
+    SocketId id;  // of the listener
+    int descriptor;
+  };
 
   io_uring_sqe& start(Slot& slot, Operation operation);
   void address_socket(io_uring_sqe& entry, const Slot& slot) const;
@@ -97,6 +104,9 @@ class UringBackend final : public Backend {
   void complete_live(Slot& slot, Operation operation, const UringQueue::Completion& completion,
                      Slice&& bytes);
   void complete_accept(Slot& slot, int result);
+  void offer_accepted(Slot& slot, int descriptor);
+  void go_on_accepting(Slot& slot);
+  void offer_held_accepts();
   void complete_receive(Slot& slot, const UringQueue::Completion& completion, Slice&& bytes);
   void complete_send(Slot& slot, int result);
   void complete_promote(Slot& slot, int result);
@@ -121,10 +131,13 @@ class UringBackend final : public Backend {
   UringZeroCopy zero_copy_;
   UringArena arena_;
   SegmentCursor read_cursor_;  // of pipes and terminals
+  int wake_fd_ = -1;  // what a foreign loop waits for, once it has asked
   ReadyList parked_;           // streams that wait for a segment
   ReadyList closed_;           // slots whose on_closed is due
   std::vector<Slot*> tries_;    // slots whose send is tried by the next `enter`
   std::vector<Slot*> settled_;
+  std::vector<HeldAccept> held_accepts_;  // accepted, and not given to the listener yet
+  bool accepts_due_ = false;              // some of them can be given, or closed
   size_t slots_ = 0;
 };
 
