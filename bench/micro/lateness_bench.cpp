@@ -17,7 +17,7 @@ namespace eddy {
 namespace {
 
 constexpr int64_t kDelayNs = 1'000'000;
-constexpr int kRounds = 15;
+constexpr int kRounds = 9;
 
 int64_t now_ns() {
   timespec time;
@@ -77,8 +77,8 @@ void lateness(benchmark::State& state) {
 }
 BENCHMARK(lateness)
     ->ArgNames({"backend", "deadlines"})
-    ->Args({static_cast<int>(BackendKind::kEpoll), 200})
-    ->Args({static_cast<int>(BackendKind::kAuto), 200})
+    ->Args({static_cast<int>(BackendKind::kEpoll), 100})
+    ->Args({static_cast<int>(BackendKind::kAuto), 100})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
 
