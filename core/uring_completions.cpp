@@ -17,6 +17,7 @@ void UringBackend::dispatch() {
   // What the kernel adds from now on has its turn in the next one.
   const unsigned ready = queue_->ready();
   settle_tries(ready);
+  if (accepts_due_) [[unlikely]] offer_held_accepts();
   UringQueue::Completion completion;
   for (unsigned count = ready; count != 0 && queue_->take(completion); --count) {
     complete(completion);
@@ -176,15 +177,56 @@ void UringBackend::complete_promote(Slot& slot, int result) {
 }
 
 void UringBackend::complete_accept(Slot& slot, int result) {
-  if (result != -ECANCELED && result != -EINTR && result != -EAGAIN) slot.on_accept(result);
-  if (slot.closing || (slot.wanted & kAccepting) == 0) return;
-  if ((slot.in_flight & bit(kAccept)) == 0) return arm_accept(slot);
-  // A flood: the rest has its turn first. What the cancellation ends is armed again by its completion.
+  if (result >= 0) {
+    offer_accepted(slot, result);
+  } else if (result != -ECANCELED && result != -EINTR && result != -EAGAIN) {
+    slot.on_accept(result);
+  }
+  go_on_accepting(slot);
+}
+
+// A multishot accept takes all of the backlog at once. What is beyond the listener's share of this turn, or comes after it
+// was told to stop, is held: everybody else has a turn first.
+void UringBackend::offer_accepted(Slot& slot, int descriptor) {
   if (slot.accept_turn != turn_.counters.turns) {
     slot.accept_turn = turn_.counters.turns;
     slot.accepts_this_turn = 0;
   }
-  if (++slot.accepts_this_turn == slot.accepts_per_turn) cancel(slot, kAccept);
+  const bool accepts = (slot.wanted & kAccepting) != 0;
+  if (accepts && slot.accepts_this_turn++ < slot.accepts_per_turn) return slot.on_accept(descriptor);
+  held_accepts_.push_back({slot.id(kAccept), descriptor});
+  slot.wanted |= kHoldsAccepts;
+  accepts_due_ = accepts_due_ || accepts;
+}
+
+void UringBackend::go_on_accepting(Slot& slot) {
+  if (slot.closing || (slot.wanted & kAccepting) == 0) return;
+  if ((slot.wanted & kHoldsAccepts) != 0) {
+    cancel(slot, kAccept);
+  } else if ((slot.in_flight & bit(kAccept)) == 0) {
+    arm_accept(slot);
+  }
+}
+
+void UringBackend::offer_held_accepts() {
+  accepts_due_ = false;
+  const std::vector<HeldAccept> due = std::exchange(held_accepts_, {});
+  const auto listens = [](const HeldAccept& held) {
+    return held.id.names(*held.id.slot()) && !held.id.slot()->closing;
+  };
+  for (const HeldAccept& held : due) {
+    if (listens(held)) held.id.slot()->wanted &= ~kHoldsAccepts;
+  }
+  for (const HeldAccept& held : due) {
+    if (listens(held)) {
+      offer_accepted(*held.id.slot(), held.descriptor);
+    } else {
+      kernel_.close(held.descriptor);
+    }
+  }
+  for (const HeldAccept& held : due) {
+    if (listens(held)) go_on_accepting(*held.id.slot());
+  }
 }
 
 void UringBackend::complete_poll(Slot& slot, int result) {

@@ -14,6 +14,8 @@ namespace {
 
 
 
+constexpr const char* kListensAlready = "this Listener listens already";
+
 // Errors of the connection that was to be accepted, not of the listener (accept(2), "Error handling").
 bool lost_before_accept(int error) {
   switch (error) {
@@ -146,6 +148,7 @@ Result<void> Listener::listen(std::string_view address, const ListenOptions& opt
 
 Result<void> Listener::listen(const Address& address, const ListenOptions& options) {
   if (reactor_.error()) return std::unexpected(*reactor_.error());
+  if (slot_ != nullptr) return failure(-EALREADY, "listen", address.to_string(), kListensAlready);
   Kernel& kernel = reactor_.kernel();
   const int fd = kernel.socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return failure(fd, "socket", address.to_string());
@@ -170,7 +173,7 @@ Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
   if (reactor_.error()) return std::unexpected(*reactor_.error());
   EDDY_REQUIRE(reactor_.on_own_thread(), "a Listener is used by its reactor's thread only");
   const std::string subject = "fd " + std::to_string(fd);
-  if (slot_ != nullptr) return failure(-EALREADY, "listen", subject, "this Listener listens already");
+  if (slot_ != nullptr) return failure(-EALREADY, "listen", subject, kListensAlready);
   Kernel& kernel = reactor_.kernel();
   sockaddr_storage peer = {};
   socklen_t length = sizeof peer;
