@@ -42,6 +42,19 @@ std::string right(const std::string& text, size_t width) {
   return std::string(width - std::min(width, characters), ' ') + text;
 }
 
+std::string wrapped(std::string text, size_t width) {
+  size_t line = 0;   // where it begins
+  size_t blank = 0;  // the last one in it
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\n') line = blank = i + 1;
+    if (text[i] == ' ') blank = i;
+    if (i - line < width || blank <= line) continue;
+    text[blank] = '\n';
+    line = blank + 1;
+  }
+  return text;
+}
+
 std::string size_text(uint64_t bytes) {
   if (bytes != 0 && bytes % (1024 * 1024) == 0) return std::to_string(bytes / 1024 / 1024) + " MiB";
   if (bytes != 0 && bytes % 1024 == 0) return std::to_string(bytes / 1024) + " KiB";

@@ -15,4 +15,7 @@ std::string fixed(double number, int digits);            // 3.14
 // Filled up with blanks on its left; a character counts as one however many bytes it takes.
 std::string right(const std::string& text, size_t width);
 
+// With newlines in the place of blanks, so that lines are no longer than that. Those in it stay.
+std::string wrapped(std::string text, size_t width);
+
 }  // namespace eddy::tools

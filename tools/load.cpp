@@ -121,7 +121,7 @@ Command make_load(CLI::App& app) {
       "anything was measured.\n\n"
       "Examples:\n"
       "  eddy load tcp://127.0.0.1:7000 -c 64 -d 10s\n"
-      "  eddy load tcp://127.0.0.1:7000 -c 16 --size 256k --server-pid $(pgrep -n eddy)\n"
+      "  eddy load tcp://127.0.0.1:7000 -c 16 --size 1m --server-pid $(pgrep -n eddy)\n"
       "  eddy load tcp://127.0.0.1:7000 -c 1k --depth 16 -d 5m --churn 100 --json");
   return {command, [options] { return run_load(*options); }};
 }

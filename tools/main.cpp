@@ -7,6 +7,7 @@
 #include <array>
 
 #include "command.h"
+#include "format.h"
 
 namespace {
 
@@ -19,6 +20,16 @@ int refuse(const CLI::App& app, const std::string& what) {
   return eddy::tools::kBadUsage;
 }
 
+// CLI11 leaves it to the terminal to break long lines, which does it within words.
+void fit_to_terminal(CLI::App& command) {
+  constexpr size_t kColumns = 79;
+  constexpr size_t kDescriptions = 30;  // the column where CLI11 lets them begin
+  command.footer(eddy::tools::wrapped(command.get_footer(), kColumns));
+  for (CLI::Option* option : command.get_options()) {
+    option->description(eddy::tools::wrapped(option->get_description(), kColumns - kDescriptions));
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -27,6 +38,7 @@ int main(int argc, char** argv) {
   app.failure_message({});
   const std::array commands = {eddy::tools::make_echo(app), eddy::tools::make_load(app),
                                eddy::tools::make_probe(app)};
+  for (const Command& command : commands) fit_to_terminal(*command.arguments);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {

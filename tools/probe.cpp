@@ -111,8 +111,7 @@ int print_text(const Probed& probed) {
 }  // namespace
 
 Command make_probe(CLI::App& app) {
-  CLI::App* command =
-      app.add_subcommand("probe", "Tell what this kernel offers, and which backend a reactor gets");
+  CLI::App* command = app.add_subcommand("probe", "Tell what this kernel offers a reactor");
   auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "One JSON object on stdout");
   command->footer(
