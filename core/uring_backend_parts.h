@@ -83,12 +83,6 @@ class UringBackend final : public Backend {
     SocketId id;  // of the listener
     int descriptor;
   };
-  static constexpr uint8_t kHoldsAccepts = 8;
-
-  struct HeldAccept {
-    SocketId id;  // of the listener
-    int descriptor;
-  };
 
   io_uring_sqe& start(Slot& slot, Operation operation);
   void address_socket(io_uring_sqe& entry, const Slot& slot) const;
@@ -110,9 +104,6 @@ class UringBackend final : public Backend {
   void complete_live(Slot& slot, Operation operation, const UringQueue::Completion& completion,
                      Slice&& bytes);
   void complete_accept(Slot& slot, int result);
-  void offer_accepted(Slot& slot, int descriptor);
-  void go_on_accepting(Slot& slot);
-  void offer_held_accepts();
   void offer_accepted(Slot& slot, int descriptor);
   void go_on_accepting(Slot& slot);
   void offer_held_accepts();
@@ -145,8 +136,6 @@ class UringBackend final : public Backend {
   ReadyList closed_;           // slots whose on_closed is due
   std::vector<Slot*> tries_;    // slots whose send is tried by the next `enter`
   std::vector<Slot*> settled_;
-  std::vector<HeldAccept> held_accepts_;  // accepted, and not given to the listener yet
-  bool accepts_due_ = false;              // some of them can be given, or closed
   std::vector<HeldAccept> held_accepts_;  // accepted, and not given to the listener yet
   bool accepts_due_ = false;              // some of them can be given, or closed
   size_t slots_ = 0;
