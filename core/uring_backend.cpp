@@ -228,7 +228,8 @@ void UringBackend::arm_poll(Slot& slot, Operation operation, uint32_t events) {
   io_uring_sqe& entry = start(slot, operation);
   entry.opcode = IORING_OP_POLL_ADD;
   entry.fd = slot.fd;
-  entry.poll32_events = events;
+  // For POLLPRI alone io_uring is not woken (io_poll_wake, as of Linux 6.18); what comes with it wakes for POLLRDBAND too.
+  entry.poll32_events = events | ((events & POLLPRI) != 0 ? uint32_t{POLLRDBAND} : 0);
 }
 
 // Closing does not cancel: pending operations hold the socket open, so they are cancelled first, by descriptor; and the

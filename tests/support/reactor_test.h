@@ -89,6 +89,7 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
     EXPECT_EQ(open_descriptors(), descriptors_at_start_);
   }
 
+
  private:
   const size_t descriptors_at_start_ = open_descriptors();
   std::optional<Reactor> reactor_;

@@ -1,0 +1,285 @@
+// Readiness of descriptors that the user owns.
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+
+#include <fstream>
+
+#include "support/stream_test.h"
+
+namespace eddy::test {
+namespace {
+
+constexpr Interest kReadable = Interest::kReadable;
+constexpr Interest kWritable = Interest::kWritable;
+
+class WatchTest : public ReactorTest {
+ protected:
+  WatchTest() {
+    int fds[2] = {-1, -1};
+    EXPECT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    read_end.reset(fds[0]);
+    write_end.reset(fds[1]);
+  }
+  void TearDown() override {
+    read_end.reset();
+    write_end.reset();
+    ReactorTest::TearDown();
+  }
+  Watch watch(int fd, Interest interest) {
+    auto made = reactor().watch(fd, interest, [this](Interest ready) {
+      ++calls;
+      last = ready;
+    });
+    EXPECT_TRUE(made) << made.error().message();
+    return made.value_or(Watch());
+  }
+  void write_byte() { EXPECT_EQ(::write(write_end.get(), "x", 1), 1); }
+  void read_byte() {
+    char byte = 0;
+    EXPECT_EQ(::read(read_end.get(), &byte, 1), 1);
+  }
+
+  Descriptor read_end, write_end;
+  int calls = 0;
+  Interest last = Interest::kNone;
+};
+
+TEST_P(WatchTest, IsLevelTriggered) {
+  Watch reading = watch(read_end.get(), kReadable);
+  EXPECT_TRUE(reading.is_open());
+  run_turns(5);
+  EXPECT_EQ(calls, 0);
+  write_byte();
+  EXPECT_EQ(calls, 0);
+  for (int expected = 1; expected <= 5; ++expected) {
+    ASSERT_TRUE(run_until([&] { return calls >= expected; }));  // nobody reads: again and again
+  }
+  EXPECT_EQ(last, kReadable);
+  read_byte();
+  run_turns(2);  // what was on its way
+  calls = 0;
+  run_turns();
+  EXPECT_EQ(calls, 0);
+  write_byte();
+  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  reading.close();
+  EXPECT_FALSE(reading.is_open());
+}
+
+TEST_P(WatchTest, OnceATurn) {
+  Watch reading = watch(read_end.get(), kReadable);
+  write_byte();
+  ASSERT_TRUE(run_until([&] { return calls > 0; }));
+  for (int i = 0; i < 20; ++i) {
+    const int before = calls;
+    run_turns(1);
+    EXPECT_LE(calls, before + 1);
+  }
+  reading.close();
+}
+
+TEST_P(WatchTest, Writable) {
+  Watch writing = watch(write_end.get(), kWritable);
+  EXPECT_TRUE(run_until([&] { return calls >= 3; }));
+  EXPECT_EQ(last, kWritable);
+  const std::string much(1 << 20, 'x');
+  while (::write(write_end.get(), much.data(), much.size()) > 0) {
+  }
+  run_turns(2);
+  calls = 0;
+  run_turns();
+  EXPECT_EQ(calls, 0);
+  writing.close();
+}
+
+TEST_P(WatchTest, InterestChanges) {
+  int fds[2] = {-1, -1};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  const Descriptor mine(fds[0]);
+  const Descriptor others(fds[1]);
+  Watch both = watch(mine.get(), Interest::kNone);
+  ASSERT_EQ(::write(others.get(), "x", 1), 1);
+  run_turns();
+  EXPECT_EQ(calls, 0);
+  both.set_interest(kReadable);
+  EXPECT_TRUE(run_until([&] { return last == kReadable; }));
+  both.set_interest(kWritable);
+  EXPECT_TRUE(run_until([&] { return last == kWritable; }));
+  for (int i = 0; i < 20; ++i) {
+    run_turns(1);
+    EXPECT_EQ(last, kWritable);  // never what is not asked for any more
+  }
+  both.set_interest(kReadable | kWritable);
+  EXPECT_TRUE(run_until([&] { return last == (kReadable | kWritable); }));
+  both.set_interest(Interest::kNone);
+  calls = 0;
+  run_turns();
+  EXPECT_EQ(calls, 0);
+  both.set_interest(kReadable);
+  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  both.close();
+}
+
+// The change is made by a callback of the same batch, in which the old event lies already.
+TEST_P(WatchTest, InterestChangesWithinABatch) {
+  int fds[2] = {-1, -1};
+  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  const Descriptor other_end(fds[0]);
+  const Descriptor other_write_end(fds[1]);
+  ASSERT_EQ(::write(fds[1], "x", 1), 1);
+  write_byte();
+  std::array<Watch, 2> watches;
+  int told = 0;
+  const auto stop_the_other = [&](size_t other) {
+    return [&, other](Interest) {
+      ++told;
+      watches[other].set_interest(Interest::kNone);
+    };
+  };
+  watches[0] = *reactor().watch(read_end.get(), kReadable, stop_the_other(1));
+  watches[1] = *reactor().watch(other_end.get(), kReadable, stop_the_other(0));
+  run_turns(1);
+  run_turns(1);
+  const int first = told;
+  EXPECT_GE(first, 1);
+  EXPECT_LE(first, 2);  // one of them, in each of two turns
+  for (Watch& open : watches) open.close();
+}
+
+TEST_P(WatchTest, AHangUpIsToldAskedForOrNot) {
+  Watch reading = watch(read_end.get(), kReadable);
+  run_turns(3);
+  write_end.reset();
+  EXPECT_TRUE(run_until([&] { return any(last & Interest::kHangup); }));
+  const int before = calls;
+  EXPECT_TRUE(run_until([&] { return calls > before + 2; }));  // until somebody does something about it
+  reading.set_interest(Interest::kNone);
+  run_turns(2);
+  calls = 0;
+  expect_no_spin();
+  EXPECT_EQ(calls, 0);
+  reading.close();
+}
+
+TEST_P(WatchTest, AnErrorIsToldAskedForOrNot) {
+  Watch writing = watch(write_end.get(), Interest::kPriority);
+  run_turns(3);
+  EXPECT_EQ(calls, 0);
+  read_end.reset();
+  EXPECT_TRUE(run_until([&] { return any(last & Interest::kError); }));
+  writing.close();
+}
+
+TEST_P(WatchTest, UrgentData) {
+  Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  sockaddr_in name = {};
+  socklen_t length = sizeof name;
+  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &length);
+  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  Peer peer = Peer::connect_to(*Address::from(reinterpret_cast<sockaddr*>(&name), length));
+  const Descriptor accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  Watch urgent = watch(accepted.get(), Interest::kPriority);
+  peer.send("not urgent");
+  run_turns();
+  EXPECT_EQ(calls, 0);
+  peer.send("!", MSG_OOB);
+  EXPECT_TRUE(run_until([&] { return any(last & Interest::kPriority); }));
+  urgent.close();
+}
+
+TEST_P(WatchTest, KindsOfDescriptors) {
+  const Descriptor event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  Watch on_event = watch(event.get(), kReadable);
+  run_turns(3);
+  EXPECT_EQ(calls, 0);
+  eventfd_write(event.get(), 1);
+  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  on_event.close();
+  run_turns(3);
+
+  std::string folder = "/tmp/eddy-watch-XXXXXX";
+  ASSERT_NE(mkdtemp(folder.data()), nullptr);
+  const Descriptor changes(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ASSERT_GE(inotify_add_watch(changes.get(), folder.c_str(), IN_CREATE), 0);
+  Watch on_change = watch(changes.get(), kReadable);
+  calls = 0;
+  run_turns(3);
+  EXPECT_EQ(calls, 0);
+  std::ofstream(folder + "/new").put('x');
+  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  on_change.close();
+  unlink((folder + "/new").c_str());
+  rmdir(folder.c_str());
+}
+
+TEST_P(WatchTest, ARegularFileIsRefused) {
+  std::string name = "/tmp/eddy-watch-XXXXXX";
+  const Descriptor file(mkostemp(name.data(), O_CLOEXEC));
+  unlink(name.c_str());
+  const auto refused = reactor().watch(file.get(), kReadable, [](Interest) {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Errc::kUnsupported);
+  EXPECT_NE(refused.error().message().find("regular file"), std::string::npos);
+}
+
+TEST_P(WatchTest, WhatIsNoDescriptorIsRefused) {
+  const auto refused = reactor().watch(999'999, kReadable, [](Interest) {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), std::errc::bad_file_descriptor);
+}
+
+TEST_P(WatchTest, ASecondWatchOfADescriptorIsRefused) {
+  Watch first = watch(read_end.get(), kReadable);
+  const auto second = reactor().watch(read_end.get(), kReadable, [](Interest) {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code(), std::errc::file_exists);
+  first.close();
+  EXPECT_TRUE(watch(read_end.get(), kReadable).is_open());  // at once
+  write_byte();
+  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  last = Interest::kNone;
+  destroy_reactor();
+}
+
+// Closed by its owner right after the watch; the number is somebody else's at once.
+TEST_P(WatchTest, TheDescriptorMayBeClosedRightAfterTheWatch) {
+  for (int turns = 0; turns < 3; ++turns) {
+    Watch reading = watch(read_end.get(), kReadable);
+    run_turns(turns);
+    const int number = read_end.get();
+    reading.close();
+    read_end.reset();
+    write_end.reset();
+    int fds[2] = {-1, -1};
+    ASSERT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    ASSERT_EQ(fds[0], number);
+    read_end.reset(fds[0]);
+    write_end.reset(fds[1]);
+    Watch next = watch(read_end.get(), kReadable);
+    write_byte();
+    calls = 0;
+    EXPECT_TRUE(run_until([&] { return calls > 0; }));
+    next.close();
+    expect_baseline();
+  }
+}
+
+TEST_P(WatchTest, ClosesItselfInItsCallback) {
+  std::optional<Watch> once;
+  once = *reactor().watch(read_end.get(), kReadable, [&](Interest) {
+    ++calls;
+    once->close();
+  });
+  write_byte();
+  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  run_turns();
+  EXPECT_EQ(calls, 1);
+}
+
+EDDY_ON_EVERY_CONFIGURATION(WatchTest);
+
+}  // namespace
+}  // namespace eddy::test
