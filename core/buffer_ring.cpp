@@ -53,7 +53,7 @@ void BufferRing::orphan() {
   if (in_use_ == 0) delete this;
 }
 
-Segment* BufferRing::take() {
+Segment* BufferRing::take(bool by_hand) {
   uint16_t id = 0;
   if (!free_.empty()) {
     id = free_.back();
@@ -67,8 +67,9 @@ Segment* BufferRing::take() {
   Segment& segment = segments_[id];
   segment.state = Segment::State::kFilling;
   segment.filled = 0;
-  segment.rewinds = false;
+  segment.rewinds = by_hand;
   ++in_use_;
+  in_use_by_kernel_ += by_hand ? 0 : 1;
   return &segment;
 }
 
@@ -90,6 +91,7 @@ void BufferRing::release_to_free(Segment& segment) {
   segment.state = Segment::State::kFree;
   free_.push_back(segment.id);
   --in_use_;
+  in_use_by_kernel_ -= segment.rewinds ? 0 : 1;
 }
 
 size_t BufferRing::pinned_bytes() const {
@@ -111,9 +113,8 @@ void BufferRing::trim() {
 
 bool SegmentCursor::advance() {
   if (segment_ != nullptr) ring_.finish(*segment_);
-  segment_ = ring_.take();
+  segment_ = ring_.take(true);
   if (segment_ == nullptr) return false;
-  segment_->rewinds = true;
   // By hand, user space and the kernel write anywhere in it.
   unpoison_memory(segment_->base, segment_->size);
   return true;

@@ -1,6 +1,6 @@
 // The memory that the kernel fills and sends.
 //
-// What it is: a reactor's segments, few and large (4 of 256 KiB at a time, more as needed up to a limit). A segment
+// What it is: a reactor's segments, few and large (2 of 512 KiB, more as needed up to a limit). A segment
 // is filled from its start to its end, a message at a time, so 64 bytes take 64 bytes; each message is a Slice that
 // counts on its segment. A segment that is full, and whose last Slice has gone, is free and is filled again.
 //
@@ -28,9 +28,9 @@ namespace eddy {
 class Kernel;
 
 struct BufferRingOptions {
-  size_t segment_bytes = 256 * 1024;  // a power of two, 4 KiB to 1 GiB
-  unsigned initial_segments = 4;      // what io_uring has at a time: few, so that they stay in the cache
-  unsigned max_segments = 64;         // at most 32768; beyond it, a connection waits for a segment to come back
+  size_t segment_bytes = 512 * 1024;  // a power of two, 4 KiB to 1 GiB
+  unsigned initial_segments = 2;      // what io_uring goes round with: few, so that they stay in the cache
+  unsigned max_segments = 32;         // at most 32768; beyond it, a connection waits for a segment to come back
 };
 
 class BufferRing;
@@ -60,7 +60,8 @@ class BufferRing {
   BufferRing& operator=(const BufferRing&) = delete;
 
   // A free segment to fill, or nullptr when the limit is reached. The most recently freed one: its memory is hot.
-  Segment* take();
+  // `by_hand`: it is rewound whenever nothing refers to it.
+  Segment* take(bool by_hand);
   // `count` more bytes of the segment are filled: the Slice over them. When `last`, nothing more will be filled.
   Slice fill(Segment& segment, size_t count, bool last) {
     Slice slice(&segment, segment.base + segment.filled, count);
@@ -83,6 +84,8 @@ class BufferRing {
   bool has_free() const { return !free_.empty() || untouched_ < options_.max_segments; }
   // Segments that are being filled, or are full and still referred to.
   unsigned in_use() const { return in_use_; }
+  // Of these, those that were not taken by hand.
+  unsigned in_use_by_kernel() const { return in_use_by_kernel_; }
   // Bytes of memory of segments that are full and wait for their last Slice.
   size_t pinned_bytes() const;
 
@@ -106,6 +109,7 @@ class BufferRing {
   std::vector<uint16_t> free_;
   unsigned untouched_ = 0;  // segments from here on were never used
   unsigned in_use_ = 0;
+  unsigned in_use_by_kernel_ = 0;
   bool has_grown_ = false;
   bool orphaned_ = false;
 };

@@ -10,7 +10,7 @@ namespace eddy {
 // The room that is worth a read: less of it, and another segment is begun.
 inline constexpr size_t kLeastReadRoom = 16 * 1024;
 // What one send takes from the queue at the most.
-inline constexpr size_t kMostBytesPerSend = 256 * 1024;
+inline constexpr size_t kMostBytesPerSend = 512 * 1024;
 inline constexpr int kMostPiecesPerSend = 64;
 
 // Interest as poll(2)'s bits, and what poll reported as readiness. epoll's bits have the same values.

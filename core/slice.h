@@ -8,7 +8,7 @@
 // Threads: counts are plain integers. A Slice, and all its copies, stay on the thread of the reactor that they came
 // from. `share()` makes bytes that may go to other threads.
 //
-// Memory: a Slice of a BufferRing keeps its whole segment (256 KiB by default) from being filled again. One that is kept
+// Memory: a Slice of a BufferRing keeps its whole segment (512 KiB by default) from being filled again. One that is kept
 // for long is better replaced by `copy_of(slice.view())`. A Slice may outlive its reactor: the segment's memory then
 // stays until the last one has gone.
 #pragma once

@@ -266,7 +266,7 @@ void UringBackend::finish_close(Slot& slot) {
 // --- Waiting
 
 int UringBackend::wait(int64_t timeout_ns) {
-  buffers_.replenish();
+  buffers_.replenish(!parked_.empty() && tries_.empty() && buffers_.open_segments() == 0);
   unpark();
   // What was tried gives its memory back once it is over, which the parked ones wait for.
   const bool awaited = std::exchange(turn_.send_awaited, false) || !closed_.empty() ||
@@ -293,6 +293,7 @@ int UringBackend::poll_descriptor() {
     kernel_.close(fd);
     return failed;
   }
+  kernel_.write_eventfd(fd);  // for what came before it was registered
   return wake_fd_ = fd;
 }
 

@@ -26,9 +26,9 @@ UringBuffers::~UringBuffers() {
   if (entries_ != nullptr) kernel_->unmap_memory(entries_, size_);
 }
 
-void UringBuffers::hand_over() {
-  while (open_segments_ < ring_.options().initial_segments) {
-    Segment* segment = ring_.take();
+void UringBuffers::hand_over(unsigned count) {
+  for (; count != 0; --count) {
+    Segment* segment = ring_.take(false);
     if (segment == nullptr) break;
     poison_memory(segment->base, segment->size);
     io_uring_buf& entry = entries_->bufs[tail_++ & mask_];

@@ -9,6 +9,8 @@
 #include <eddy/core/buffer_ring.h>
 #include <eddy/core/uring_queue.h>
 
+#include <algorithm>
+
 namespace eddy {
 
 class UringBuffers {
@@ -23,9 +25,13 @@ class UringBuffers {
   // Registers the ring, at the BufferRing's limit of segments. 0 or a negative errno.
   int open(Kernel& kernel, UringQueue& queue, bool incremental);
 
-  // Hands free segments over until as many lie open as the BufferRing's options ask for.
-  void replenish() {
-    if (open_segments_ < ring_.options().initial_segments && ring_.has_free()) hand_over();
+  // Hands free segments over until as many go round as the BufferRing's options ask for: more would leave the cache.
+  // `starved`: none is open, someone waits for one, and none is about to come back; then half as many more go round.
+  void replenish(bool starved) {
+    const unsigned going_round = ring_.in_use_by_kernel();
+    const unsigned few = ring_.options().initial_segments;
+    const unsigned wanted = std::max(few, going_round + (starved ? (few + 1) / 2 : 0));
+    if (going_round < wanted && ring_.has_free()) hand_over(wanted - going_round);
   }
   // The bytes of a completion that names a buffer, in the order of the completion queue.
   Slice take(const UringQueue::Completion& completion) {
@@ -39,7 +45,7 @@ class UringBuffers {
   unsigned open_segments() const { return open_segments_; }
 
  private:
-  void hand_over();
+  void hand_over(unsigned count);
 
   BufferRing& ring_;
   Kernel* kernel_ = nullptr;

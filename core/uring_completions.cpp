@@ -164,6 +164,11 @@ void UringBackend::complete_zero_copy(const UringQueue::Completion& completion) 
     return;
   }
   ++turn_.counters.completions;
+  // Not for this kind of socket, or not by this kernel (Linux 6.1).
+  if (completion.result == -EOPNOTSUPP || completion.result == -EINVAL) {
+    slot.zero_copy_is_vain = true;
+    return start_send(slot, *slot.output(), kTrySend);
+  }
   complete_send(slot, completion.result);
 }
 

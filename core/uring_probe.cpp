@@ -51,7 +51,7 @@ class Trial {
     const int failed =
         kernel_.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair_);
     if (failed < 0) return failure(failed, "socketpair");
-    buffers_->replenish();
+    buffers_->replenish(false);
     return {};
   }
 

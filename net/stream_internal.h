@@ -1,4 +1,5 @@
-// The connection behind the handles.
+// The connection behind the handles: its life, receiving and deadlines are in stream_slot.cpp, its output in
+// stream_output.cpp.
 #pragma once
 
 #include <eddy/core/reactor.h>
@@ -125,6 +126,21 @@ class StreamSlot final : public Slot {
   TimePoint last_receive_{};
   TimePoint last_send_{};
   std::unique_ptr<Extra> extra_;
+};
+
+// A `done` is due when so many bytes in all have been taken.
+struct StreamSlot::Mark {
+  uint64_t due_at;
+  std::move_only_function<void(std::error_code)> done;
+};
+
+struct StreamSlot::Extra {
+  uint64_t queued_in_all = 0;  // counted from the first mark on
+  uint64_t sent_in_all = 0;
+  std::deque<Mark> marks;
+  InlineFunction<void(int)> taker;
+  TimePoint connect_deadline = TimePoint::max();
+  int status_flags = 0;
 };
 
 }  // namespace eddy

@@ -1,0 +1,193 @@
+#include <eddy/core/kernel.h>
+#include <eddy/net/stream_internal.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace eddy {
+
+// What may be copied out of an exhausted ring for one stream: more than this is worth its segment.
+constexpr size_t kRelocatableBytes = 64 * 1024;
+
+bool StreamSlot::send(Slice&& bytes) {
+  if (!can_send()) return false;
+  queue(std::move(bytes));
+  return true;
+}
+
+void StreamSlot::queue(Slice&& bytes) {
+  if (extra_ != nullptr) extra_->queued_in_all += bytes.size();
+  // Not the turn's time: the call may come from outside a turn, long after the last one.
+  if (output_.empty() && options_->stall_timeout.count() > 0) last_send_ = reactor_.now();
+  output_.push(reactor_.turn().slices, std::move(bytes));
+  if (output_.bytes() > options_->hard_limit_bytes) [[unlikely]] {
+    ++reactor_.turn().counters.over_limit;
+    return end(make_error_code(Errc::kOverLimit));
+  }
+  if (output_.bytes() > options_->high_watermark_bytes) [[unlikely]] {
+    set(kAboveHigh);
+    if (!options_->read_while_full) {
+      set(kPausedByOutput);
+      update_receiving();
+    }
+  }
+  reactor_.turn().want_flush(*this);
+}
+
+bool StreamSlot::send_copy(std::string_view bytes) {
+  if (!can_send()) return false;
+  reactor_.turn().counters.copied_bytes += bytes.size();
+  while (!bytes.empty() && can_send()) {
+    const std::span<char> room = reactor_.output_room().reserve(
+        std::min(bytes.size(), reactor_.turn().ring.options().segment_bytes));
+    const size_t count = std::min(room.size(), bytes.size());
+    memcpy(room.data(), bytes.data(), count);
+    queue(reactor_.output_room().commit(count));
+    bytes.remove_prefix(count);
+  }
+  return true;
+}
+
+bool StreamSlot::send_marked(Slice&& bytes, std::move_only_function<void(std::error_code)> done) {
+  if (!can_send()) return false;
+  if (extra().marks.empty()) {
+    extra_->queued_in_all = output_.bytes();
+    extra_->sent_in_all = 0;
+  }
+  extra_->marks.push_back({extra_->queued_in_all + bytes.size(), std::move(done)});
+  queue(std::move(bytes));
+  return true;
+}
+
+bool StreamSlot::commit(size_t count) {
+  Slice bytes = reactor_.output_room().commit(count);
+  return send(std::move(bytes));
+}
+
+void StreamSlot::shutdown_write() {
+  if (!can_send()) return;
+  set(kWriteClosing);
+  reactor_.turn().want_flush(*this);
+}
+
+// The end of a turn, or of this stream's part of it: starts what its callbacks asked for.
+void StreamSlot::flush() {
+  if (has(kOpening)) [[unlikely]] {
+    clear(kOpening);
+    if (!has(kClosing)) opened();
+  }
+  if (!held_.empty() || has(kEndArrived)) [[unlikely]] deliver_held();
+  while (!output_.empty() && !has(kSending | kConnecting) && !closing) {
+    const int result = reactor_.operations().send(*this, output_);
+    if (result == kPending) {
+      set(kSending);
+      if (options_->stall_timeout.count() > 0) arm_timer();
+    } else if (result < 0) {
+      send_failed(errno_code(-result));
+    } else {
+      sent(static_cast<size_t>(result));
+    }
+  }
+  if (extra_ != nullptr && !has(kConnecting)) fire_marks({});  // of sends of no bytes
+  if (closing) return;
+  if (has(kSending | kWriteClosing | kClosing)) {
+    if (output_.empty()) {
+      finish_output();
+    } else if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
+      // What waits for this send to be over must not wait for something else to wake the loop.
+      reactor_.turn().send_awaited = true;
+    }
+  }
+  if (!has(kReceiving)) [[unlikely]] update_receiving();
+}
+
+// The peer is gone. What it sent before lies in the socket still, or is held, and comes first: the end of receiving, which
+// is certain to follow (tcp(7)), then ends the stream.
+void StreamSlot::send_failed(std::error_code reason) {
+  const bool peer_gone = reason == std::errc::broken_pipe || reason == std::errc::connection_reset;
+  if (!peer_gone || kind != DescriptorKind::kSocket || has(kClosing | kEndTold)) return end(reason);
+  reason_ = reason;
+  output_.clear(reactor_.turn().slices);
+  set(kWriteClosing | kWriteClosed);
+  clear(kAboveHigh | kPausedByOutput | kRelocating);
+  reactor_.turn().want_flush(*this);
+}
+
+void StreamSlot::on_send(int result) {
+  clear(kSending);
+  if (result < 0) return send_failed(errno_code(-result));
+  sent(static_cast<size_t>(result));
+  if (closing) return;
+  if (has(kRelocating)) {
+    clear(kRelocating);
+    relocate_queue(output_);
+  }
+  if (!output_.empty() || has(kWriteClosing | kClosing)) reactor_.turn().want_flush(*this);
+}
+
+void StreamSlot::sent(size_t count) {
+  reactor_.turn().counters.bytes_sent += count;
+  last_send_ = reactor_.turn_time();
+  output_.consume(reactor_.turn().slices, count);
+  if (extra_ != nullptr) {
+    extra_->sent_in_all += count;
+    fire_marks({});
+  }
+  if (!has(kAboveHigh) || output_.bytes() > options_->low_watermark_bytes) return;
+  clear(kAboveHigh | kPausedByOutput);
+  if (closing) return;
+  reactor_.turn().want_flush(*this);  // what was held, and receiving, go on from there
+  if (options_->on_drain && !has(kMute | kClosing)) {
+    Stream self = handle();
+    options_->on_drain(self);
+  }
+}
+
+// The queue is empty, and more will not come.
+void StreamSlot::finish_output() {
+  if (has(kClosing)) return end({});
+  if (has(kWriteClosed | kConnecting)) return;
+  set(kWriteClosed);
+  if (kind == DescriptorKind::kSocket) {
+    reactor_.kernel().shutdown(fd, SHUT_WR);
+  } else if ((reactor_.kernel().get_status_flags(fd) & O_ACCMODE) == O_WRONLY) {
+    end({});  // what can only be written is over with that
+  }
+}
+
+void StreamSlot::fire_marks(std::error_code code) {
+  if (extra_ == nullptr) return;
+  auto& marks = extra_->marks;
+  while (!marks.empty() && (code || marks.front().due_at <= extra_->sent_in_all)) {
+    auto done = std::move(marks.front().done);
+    marks.pop_front();
+    if (!has(kMute)) done(code);
+  }
+}
+
+// --- Exhaustion of the ring
+
+void StreamSlot::relocate() {
+  if (held_.bytes() <= kRelocatableBytes) relocate_queue(held_);
+  if (output_.bytes() > kRelocatableBytes || has(kRelocating)) return;
+  if (!has(kSending)) return relocate_queue(output_);
+  bool in_ring = false;
+  for (SliceNode* node = output_.head(); node != nullptr; node = node->next) {
+    in_ring = in_ring || reactor_.turn().ring.owns(node->slice);
+  }
+  if (!in_ring) return;
+  set(kRelocating);
+  reactor_.operations().interrupt_send(*this);
+}
+
+void StreamSlot::relocate_queue(SliceQueue& queue) {
+  for (SliceNode* node = queue.head(); node != nullptr; node = node->next) {
+    if (!reactor_.turn().ring.owns(node->slice)) continue;
+    reactor_.turn().counters.relocated_bytes += node->slice.size();
+    node->slice = Slice::copy_of(node->slice.view());
+  }
+}
+
+}  // namespace eddy
