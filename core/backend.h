@@ -1,18 +1,24 @@
 // The contract that every backend keeps: operations are started, completions come.
 //
-// What it is: the part of a reactor that talks to the kernel about descriptors. io_uring works in completions by nature;
-// epoll tries the call or waits for readiness, and reports a completion all the same. Who starts operations never knows
-// which one it has.
+// What it is: the part of a reactor that talks to the kernel about descriptors. io_uring works in
+// completions by nature; epoll tries the call or waits for readiness, and reports a completion all
+// the same. Who starts operations never knows which one it has.
 //
 // Rules, for the backend:
-//  - An operation's completion is delivered from `dispatch`, never from inside the call that started it. (`send` alone
-//    may know its result at once and returns it: it is called from `Slot::flush`, where no user's code is on the stack.)
-//  - accept, receive and watch go on until they are stopped, or until they end with an error. At most one operation of
+//  - An operation's completion is delivered from `dispatch`, never from inside the call that
+//  started it. (`send` alone
+//    may know its result at once and returns it: it is called from `Slot::flush`, where no user's
+//    code is on the stack.)
+//  - accept, receive and watch go on until they are stopped, or until they end with an error. At
+//  most one operation of
 //    each kind is under way per slot.
-//  - After `close`, the only completion is `on_closed`, once nothing of the slot is under way in the kernel.
-//  - Completions that carry bytes advance the buffer ring in the kernel's order, also when their slot is closing.
+//  - After `close`, the only completion is `on_closed`, once nothing of the slot is under way in
+//  the kernel.
+//  - Completions that carry bytes advance the buffer ring in the kernel's order, also when their
+//  slot is closing.
 // Rules, for the caller:
-//  - One send of a slot at a time; the queue's described bytes stay as they are until its completion.
+//  - One send of a slot at a time; the queue's described bytes stay as they are until its
+//  completion.
 //  - A slot stays in memory until the end of the turn in which `on_closed` came.
 //
 // Threads: the reactor's alone.
@@ -40,14 +46,15 @@ class Backend {
   virtual ~Backend() = default;
   virtual BackendKind kind() const = 0;
 
-  // Takes the slot's descriptor in. A listener or a watch is idle until `accept` or `watch`. 0, or a negative errno, and then the descriptor is still the caller's.
+  // Takes the slot's descriptor in. A listener or a watch is idle until `accept` or `watch`. 0, or
+  // a negative errno, and then the descriptor is still the caller's.
   virtual int add(Slot& slot) = 0;
 
   virtual void accept(Slot& slot) = 0;
   virtual void stop_accepting(Slot& slot) = 0;
 
-  // Bytes come in slices of the reactor's BufferRing until `stop_receiving`, the end of input or an error. What was under
-  // way at `stop_receiving` still comes: at most the slot's quota.
+  // Bytes come in slices of the reactor's BufferRing until `stop_receiving`, the end of input or an
+  // error. What was under way at `stop_receiving` still comes: at most the slot's quota.
   virtual void receive(Slot& slot) = 0;
   virtual void stop_receiving(Slot& slot) = 0;
 
@@ -57,19 +64,21 @@ class Backend {
   // Asks for the end of the send under way: it completes with what was taken, perhaps 0.
   virtual void interrupt_send(Slot& slot) = 0;
 
-  // In place of `add`, for a socket that is not connected yet. The address is copied. Completes with 0 or a negative
-  // errno; after a failure the slot is good for `close` alone.
+  // In place of `add`, for a socket that is not connected yet. The address is copied. Completes
+  // with 0 or a negative errno; after a failure the slot is good for `close` alone.
   virtual void connect(Slot& slot, const sockaddr* address, socklen_t length) = 0;
 
-  // Level-triggered: on_ready comes once a turn while one of `interest`, a hang-up or an error holds. kNone stops it.
+  // Level-triggered: on_ready comes once a turn while one of `interest`, a hang-up or an error
+  // holds. kNone stops it.
   virtual void watch(Slot& slot, Interest interest) = 0;
 
   // Ends all operations, closes the descriptor (unless `slot.release_descriptor`), then on_closed.
   virtual void close(Slot& slot) = 0;
 
   // --- A turn: wait, then dispatch.
-  // Hands over what was started, and waits for a completion: timeout_ns < 0 waits without an end, 0 not at all. Returns
-  // early when interrupted by a signal. 0, or a negative errno if the kernel refuses to wait, which is beyond repair.
+  // Hands over what was started, and waits for a completion: timeout_ns < 0 waits without an end, 0
+  // not at all. Returns early when interrupted by a signal. 0, or a negative errno if the kernel
+  // refuses to wait, which is beyond repair.
   virtual int wait(int64_t timeout_ns) = 0;
   // Hands over what was started, for a foreign loop that then waits for `poll_descriptor`.
   virtual void submit() {}
@@ -77,7 +86,8 @@ class Backend {
   // Something would be dispatched without waiting.
   virtual bool has_ready() const = 0;
 
-  // Becomes readable when `wait(0)` and `dispatch` would find something to do. A negative errno if it cannot be had.
+  // Becomes readable when `wait(0)` and `dispatch` would find something to do. A negative errno if
+  // it cannot be had.
   virtual int poll_descriptor() = 0;
   // Operations that the kernel has; 0 once every slot has closed.
   virtual size_t in_flight() const = 0;

@@ -1,18 +1,21 @@
 // The memory that the kernel fills and sends.
 //
-// What it is: a reactor's segments, few and large (2 of 512 KiB, more as needed up to a limit). A segment
-// is filled from its start to its end, a message at a time, so 64 bytes take 64 bytes; each message is a Slice that
-// counts on its segment. A segment that is full, and whose last Slice has gone, is free and is filled again.
+// What it is: a reactor's segments, few and large (2 of 512 KiB, more as needed up to a limit). A
+// segment is filled from its start to its end, a message at a time, so 64 bytes take 64 bytes; each
+// message is a Slice that counts on its segment. A segment that is full, and whose last Slice has
+// gone, is free and is filled again.
 //
 // It is filled in two ways:
-//  - by hand (the epoll backend, pipes, and what `Stream::reserve` writes): a SegmentCursor gives room and takes back how
-//    much was filled. A cursor's segment whose last Slice has gone is rewound, so the next message finds hot memory.
-//  - by the kernel (io_uring's provided buffer rings): the backend takes free segments with `take` and hands them over;
+//  - by hand (the epoll backend, pipes, and what `Stream::reserve` writes): a SegmentCursor gives
+//  room and takes back how
+//    much was filled. A cursor's segment whose last Slice has gone is rewound, so the next message
+//    finds hot memory.
+//  - by the kernel (io_uring's provided buffer rings): the backend takes free segments with `take`
+//  and hands them over;
 //    completions come back as `fill`.
 //
-// Ownership: the reactor owns the ring; a Slice that outlives the ring keeps the memory until it has gone.
-// Threads: the reactor's alone.
-// Source: io_uring_setup_buf_ring(3), IOU_PBUF_RING_INC.
+// Ownership: the reactor owns the ring; a Slice that outlives the ring keeps the memory until it
+// has gone. Threads: the reactor's alone. Source: io_uring_setup_buf_ring(3), IOU_PBUF_RING_INC.
 #pragma once
 
 #include <eddy/core/slice.h>
@@ -29,8 +32,10 @@ class Kernel;
 
 struct BufferRingOptions {
   size_t segment_bytes = 512 * 1024;  // a power of two, 4 KiB to 1 GiB
-  unsigned initial_segments = 2;      // what io_uring goes round with: few, so that they stay in the cache
-  unsigned max_segments = 32;         // at most 32768; beyond it, a connection waits for a segment to come back
+  unsigned initial_segments =
+      2;  // what io_uring goes round with: few, so that they stay in the cache
+  unsigned max_segments =
+      32;  // at most 32768; beyond it, a connection waits for a segment to come back
 };
 
 class BufferRing;
@@ -53,16 +58,18 @@ class BufferRing {
   };
   using Owner = std::unique_ptr<BufferRing, Deleter>;
 
-  // nullptr when the memory's address range cannot be had (ENOMEM). Options out of range are brought into it.
+  // nullptr when the memory's address range cannot be had (ENOMEM). Options out of range are
+  // brought into it.
   static Owner make(Kernel& kernel, const BufferRingOptions& options);
 
   BufferRing(const BufferRing&) = delete;
   BufferRing& operator=(const BufferRing&) = delete;
 
-  // A free segment to fill, or nullptr when the limit is reached. The most recently freed one: its memory is hot.
-  // `by_hand`: it is rewound whenever nothing refers to it.
+  // A free segment to fill, or nullptr when the limit is reached. The most recently freed one: its
+  // memory is hot. `by_hand`: it is rewound whenever nothing refers to it.
   Segment* take(bool by_hand);
-  // `count` more bytes of the segment are filled: the Slice over them. When `last`, nothing more will be filled.
+  // `count` more bytes of the segment are filled: the Slice over them. When `last`, nothing more
+  // will be filled.
   Slice fill(Segment& segment, size_t count, bool last) {
     Slice slice(&segment, segment.base + segment.filled, count);
     mark_filled(segment, slice);
@@ -95,7 +102,8 @@ class BufferRing {
   void trim();
 
  private:
-  BufferRing(Kernel& kernel, const BufferRingOptions& options) : kernel_(kernel), options_(options) {}
+  BufferRing(Kernel& kernel, const BufferRingOptions& options)
+      : kernel_(kernel), options_(options) {}
   ~BufferRing();
   void orphan();
   void became_free(Segment& segment);
@@ -124,7 +132,8 @@ class SegmentCursor {
   SegmentCursor(const SegmentCursor&) = delete;
   SegmentCursor& operator=(const SegmentCursor&) = delete;
 
-  // Room for at least `least` bytes (at most a segment's size), contiguous; empty when the ring is exhausted.
+  // Room for at least `least` bytes (at most a segment's size), contiguous; empty when the ring is
+  // exhausted.
   std::span<char> room(size_t least) {
     if (segment_ == nullptr || segment_->size - segment_->filled < least) {
       if (!advance()) return {};

@@ -1,8 +1,9 @@
 // Assertions that tell whose bug it is.
 //
-// EDDY_REQUIRE(condition, rule): the caller broke a rule of a header's contract. A debug build (no NDEBUG) prints the
-// rule and ends the program; a release build does not look.
-// EDDY_INVARIANT(condition, what): eddy itself is wrong. Checked in every build, so not for the hot path.
+// EDDY_REQUIRE(condition, rule): the caller broke a rule of a header's contract. A debug build (no
+// NDEBUG) prints the rule and ends the program; a release build does not look.
+// EDDY_INVARIANT(condition, what): eddy itself is wrong. Checked in every build, so not for the hot
+// path.
 #pragma once
 
 namespace eddy {

@@ -75,13 +75,15 @@ BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRing
   constexpr size_t kWholeBufferBytes = 32 * 1024;
   BufferRingOptions options = wanted;
   options.segment_bytes = std::min(wanted.segment_bytes, kWholeBufferBytes);
-  const auto parts = static_cast<unsigned>(std::max<size_t>(wanted.segment_bytes / options.segment_bytes, 1));
+  const auto parts =
+      static_cast<unsigned>(std::max<size_t>(wanted.segment_bytes / options.segment_bytes, 1));
   options.initial_segments = wanted.initial_segments * parts;
   options.max_segments = wanted.max_segments * parts;
   return options;
 }
 
-Result<std::unique_ptr<Backend>> make_backend(const BackendChoice& choice, Turn& turn,
+Result<std::unique_ptr<Backend>> make_backend([[maybe_unused]] const BackendChoice& choice,
+                                              Turn& turn,
                                               [[maybe_unused]] const ReactorOptions& options) {
 #if EDDY_HAS_URING
   if (choice.kind == BackendKind::kUring) {

@@ -21,8 +21,8 @@ struct BackendChoice {
 };
 
 // What this kernel would give for these options, from a probe that did it once. The environment's
-// EDDY_BACKEND=epoll|uring|auto overrides `options.backend`; any other value is an error. Asking for io_uring where the
-// kernel refuses it is an error too; with `kAuto` it means epoll.
+// EDDY_BACKEND=epoll|uring|auto overrides `options.backend`; any other value is an error. Asking
+// for io_uring where the kernel refuses it is an error too; with `kAuto` it means epoll.
 Result<BackendChoice> choose_backend(Kernel& kernel, const ReactorOptions& options);
 
 // The segments that suit the choice: where io_uring cannot consume a buffer in parts, small ones.

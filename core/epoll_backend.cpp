@@ -14,7 +14,8 @@ namespace {
 // Slot::readiness: what the last events told and no call has refuted.
 constexpr uint8_t kCanRead = 1;
 constexpr uint8_t kCanWrite = 2;
-constexpr uint8_t kReadToTheEnd = 4;  // a short read does not mean empty: an end, an error or urgent data is behind it
+constexpr uint8_t kReadToTheEnd =
+    4;  // a short read does not mean empty: an end, an error or urgent data is behind it
 
 // Slot::wanted.
 constexpr uint8_t kReceiving = 1;
@@ -27,7 +28,8 @@ constexpr uint8_t kInterrupted = 16;  // the send that waits is to be given up
 constexpr size_t kReadBudgetBytes = 1024 * 1024;
 constexpr int kReadBudgetCalls = 16;
 constexpr uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
-// Nothing is asked for; a hang-up or an error, which cannot be declined, is told once and does not spin.
+// Nothing is asked for; a hang-up or an error, which cannot be declined, is told once and does not
+// spin.
 constexpr uint32_t kIdleEvents = EPOLLET;
 
 // What lets one pair of functions serve poll's events and epoll's.
@@ -154,13 +156,15 @@ void EpollBackend::connect(Slot& slot, const sockaddr* address, socklen_t length
 void EpollBackend::watch(Slot& slot, Interest interest) {
   if (interest == slot.interest) return;
   slot.interest = interest;
-  control(EPOLL_CTL_MOD, slot, interest == Interest::kNone ? kIdleEvents : to_poll_events(interest));
+  control(EPOLL_CTL_MOD, slot,
+          interest == Interest::kNone ? kIdleEvents : to_poll_events(interest));
 }
 
 void EpollBackend::close(Slot& slot) {
   slot.closing = true;
   slot.wanted = 0;
-  // Removed first: where the descriptor was duplicated or inherited, closing it would leave the entry (epoll(7), Q6).
+  // Removed first: where the descriptor was duplicated or inherited, closing it would leave the
+  // entry (epoll(7), Q6).
   control(EPOLL_CTL_DEL, slot, 0);
   if (!slot.release_descriptor) {
     ++turn_.counters.system_calls;

@@ -1,8 +1,8 @@
 // Errors as values.
 //
-// What it is: `Error` says which call failed, on what (an address, a descriptor, an option) and with which
-// std::error_code; `Result<T>` is a value or an Error. No function of eddy throws; a callback of the user's that
-// throws ends the program (std::terminate).
+// What it is: `Error` says which call failed, on what (an address, a descriptor, an option) and
+// with which std::error_code; `Result<T>` is a value or an Error. No function of eddy throws; a
+// callback of the user's that throws ends the program (std::terminate).
 //
 // Threads: an Error is a plain value; any thread may hold, copy and read it.
 #pragma once
@@ -16,12 +16,12 @@ namespace eddy {
 
 // Conditions that are eddy's own rather than errno's. They compare with std::error_code.
 enum class Errc {
-  kEndOfInput = 1,       // the peer has finished sending (a FIN, or the end of a pipe)
-  kClosed,               // the operation met a stream that its owner had closed
-  kOverLimit,            // a bound was reached: a queue, a frame, a connection's quota
-  kTimedOut,             // a deadline of eddy's passed (the kernel's own time-out is ETIMEDOUT)
-  kBadAddress,           // text that is not an address
-  kUnsupported,          // this kind of descriptor, or this kernel, cannot do that
+  kEndOfInput = 1,  // the peer has finished sending (a FIN, or the end of a pipe)
+  kClosed,          // the operation met a stream that its owner had closed
+  kOverLimit,       // a bound was reached: a queue, a frame, a connection's quota
+  kTimedOut,        // a deadline of eddy's passed (the kernel's own time-out is ETIMEDOUT)
+  kBadAddress,      // text that is not an address
+  kUnsupported,     // this kind of descriptor, or this kernel, cannot do that
 };
 
 const std::error_category& eddy_category() noexcept;

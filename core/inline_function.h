@@ -127,7 +127,8 @@ class InlineFunction<Result(Arguments...)> {
   }
 
   const Operations* operations_ = nullptr;
-  // Zeroed, since a small closure fills a part only and all of it is moved: GCC would warn the user of that.
+  // Zeroed, since a small closure fills a part only and all of it is moved: GCC would warn the user
+  // of that.
   alignas(void*) std::byte storage_[kCapacity] = {};
 };
 

@@ -30,7 +30,8 @@ int64_t read_clock(clockid_t clock) {
   return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-// The listeners of each signal: what the handler reads, so only lock-free atomics. A slot holds fd + 1, 0 is free.
+// The listeners of each signal: what the handler reads, so only lock-free atomics. A slot holds fd
+// + 1, 0 is free.
 class SignalTable {
  public:
   int add(int signal_number) {
@@ -96,8 +97,8 @@ class SignalTable {
 
 SignalTable::Row SignalTable::rows_[NSIG];
 
-// Linux has RWF_NOSIGNAL since 6.18; until it is everywhere, SIGPIPE is blocked around the call, and the one that the
-// call raised is taken back (a SIGPIPE that was pending before stays).
+// Linux has RWF_NOSIGNAL since 6.18; until it is everywhere, SIGPIPE is blocked around the call,
+// and the one that the call raised is taken back (a SIGPIPE that was pending before stays).
 ssize_t writev_without_sigpipe(int fd, const iovec* pieces, int count) {
   sigset_t pipe_signal, previous, pending;
   sigemptyset(&pipe_signal);

@@ -5,8 +5,8 @@
 
 namespace eddy {
 
-// The one LinuxKernel of the process: it has no state of its own but the table of signals that are listened to.
-// Any thread may call it.
+// The one LinuxKernel of the process: it has no state of its own but the table of signals that are
+// listened to. Any thread may call it.
 Kernel& linux_kernel();
 
 }  // namespace eddy

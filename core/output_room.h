@@ -1,9 +1,9 @@
 // Room for bytes that the user writes in place.
 //
-// What it is: the reactor's place for output: `reserve` gives contiguous room, `commit` makes a Slice of what was filled.
-// Small writes that follow each other lie side by side and leave as one piece. The room is in the buffer ring, or on the
-// heap when the ring is exhausted or too small for it.
-// Threads: the reactor's alone.
+// What it is: the reactor's place for output: `reserve` gives contiguous room, `commit` makes a
+// Slice of what was filled. Small writes that follow each other lie side by side and leave as one
+// piece. The room is in the buffer ring, or on the heap when the ring is exhausted or too small for
+// it. Threads: the reactor's alone.
 #pragma once
 
 #include <eddy/core/buffer_ring.h>

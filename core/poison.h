@@ -1,5 +1,6 @@
-// Address-sanitizer marks for memory that the kernel owns: what the kernel writes through io_uring is not seen by the
-// sanitizer, so a buffer is poisoned while it is the kernel's, and a use of it by mistake is then found.
+// Address-sanitizer marks for memory that the kernel owns: what the kernel writes through io_uring
+// is not seen by the sanitizer, so a buffer is poisoned while it is the kernel's, and a use of it
+// by mistake is then found.
 #pragma once
 
 #include <stddef.h>

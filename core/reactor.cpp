@@ -62,8 +62,8 @@ Result<void> Reactor::set_up(const ReactorOptions& options) {
   backend_ = std::move(*backend);
   waker_.fd = kernel_.eventfd();
   if (waker_.fd < 0) return failure(waker_.fd, "eventfd");
-  auto wake = watch(waker_.fd, Interest::kReadable,
-                    [this](Interest) { kernel_.read_eventfd(waker_.fd); });
+  auto wake =
+      watch(waker_.fd, Interest::kReadable, [this](Interest) { kernel_.read_eventfd(waker_.fd); });
   if (!wake) return std::unexpected(wake.error());
   wake->set_keeps_alive(false);
   return {};
@@ -79,8 +79,8 @@ Reactor::~Reactor() {
   if (waker_.fd >= 0) kernel_.close(waker_.fd);
 }
 
-// Cancels all, and takes completions until the kernel has let go: only then may memory be unmapped, since closing a ring
-// does not stop the kernel's writes at once.
+// Cancels all, and takes completions until the kernel has let go: only then may memory be unmapped,
+// since closing a ring does not stop the kernel's writes at once.
 void Reactor::close_everything() {
   while (live_ != nullptr && of_this_process()) {
     for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) slot->abandon();
@@ -88,7 +88,8 @@ void Reactor::close_everything() {
     backend_->dispatch();
     free_retired();
   }
-  // Reached with slots only in a forked child, or when the kernel refuses to wait: there is nothing to be reaped.
+  // Reached with slots only in a forked child, or when the kernel refuses to wait: there is nothing
+  // to be reaped.
   while (live_ != nullptr) {
     live_->retired = false;
     retire(*live_);
@@ -171,7 +172,8 @@ Result<void> Reactor::check_thread() {
     return {};
   }
   if (!of_this_process()) {
-    return failure(-ECHILD, "Reactor::run", {}, "a reactor does not survive fork: make one in the child");
+    return failure(-ECHILD, "Reactor::run", {},
+                   "a reactor does not survive fork: make one in the child");
   }
   thread_ = kernel_.thread_id();
   if (options_.timer_slack.count() > 0) kernel_.set_timer_slack(options_.timer_slack.count());
@@ -272,7 +274,8 @@ size_t Reactor::dispatch() {
   size_t timers = 0;
   if (due && *due <= turn_time_) {
     timers = timers_.expire(turn_time_);
-    // The wheel may have known no better than a timer that was cancelled: then nothing fired, and nothing was late.
+    // The wheel may have known no better than a timer that was cancelled: then nothing fired, and
+    // nothing was late.
     if (timers != 0) loop_lag_.record((turn_time_ - *due).count());
   }
   const size_t posted = mailbox_.drain();
@@ -311,12 +314,13 @@ void Reactor::relieve_ring() {
   }
 }
 
-// After a peak, the ring's memory goes back: not at once, or a peak a turn would pay for its pages each time.
+// After a peak, the ring's memory goes back: not at once, or a peak a turn would pay for its pages
+// each time.
 void Reactor::trim_ring_later() {
   constexpr std::chrono::seconds kPatience(1);
   if (timers_.deadline(trim_timer_)) return;
-  trim_timer_ = timers_.start(after(turn_time_, kPatience), [this] { ring_->trim(); },
-                              {.referenced = false});
+  trim_timer_ =
+      timers_.start(after(turn_time_, kPatience), [this] { ring_->trim(); }, {.referenced = false});
 }
 
 void Reactor::run_deferred() {
@@ -369,8 +373,9 @@ Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Inte
   const int kind = kernel_.descriptor_kind(fd);
   if (kind < 0) return failure(kind, "watch", subject);
   if (kind == static_cast<int>(DescriptorKind::kRegularFile)) {
-    return std::unexpected(Error(Errc::kUnsupported, "watch", subject,
-                                 "a regular file is always ready: read it, or watch it by inotify"));
+    return std::unexpected(
+        Error(Errc::kUnsupported, "watch", subject,
+              "a regular file is always ready: read it, or watch it by inotify"));
   }
   const auto at = std::lower_bound(watched_.begin(), watched_.end(), fd);
   if (at != watched_.end() && *at == fd) {

@@ -1,17 +1,19 @@
 // The reactor: one thread, one loop, and everything that waits in it.
 //
-// A turn is three steps: prepare (start what the callbacks of the last turn asked for), wait (one call of the kernel),
-// dispatch (completions, timers, posted and deferred work). `run` is a loop over turns. A foreign loop embeds the reactor
-// with `poll_fd`, `next_deadline` and `run_once(0)`.
+// A turn is three steps: prepare (start what the callbacks of the last turn asked for), wait (one
+// call of the kernel), dispatch (completions, timers, posted and deferred work). `run` is a loop
+// over turns. A foreign loop embeds the reactor with `poll_fd`, `next_deadline` and `run_once(0)`.
 //
-// Ownership: the reactor owns its descriptors, buffers and slots; streams, watches and timers that users hold are
-// handles. Destroying a reactor closes whatever is left, without callbacks, and waits for the kernel to let go.
+// Ownership: the reactor owns its descriptors, buffers and slots; streams, watches and timers that
+// users hold are handles. Destroying a reactor closes whatever is left, without callbacks, and
+// waits for the kernel to let go.
 //
-// Threads: a reactor belongs to the thread that first runs it. `post`, `stop` and `Notifier::notify` may be called
-// from any thread, everything else from the reactor's own. That thread also destroys it. A child of fork(2) must not use
-// its parent's reactor.
+// Threads: a reactor belongs to the thread that first runs it. `post`, `stop` and
+// `Notifier::notify` may be called from any thread, everything else from the reactor's own. That
+// thread also destroys it. A child of fork(2) must not use its parent's reactor.
 //
-// Failure: what cannot fail returns nothing; the rest returns a Result. Callbacks that throw end the program.
+// Failure: what cannot fail returns nothing; the rest returns a Result. Callbacks that throw end
+// the program.
 #pragma once
 
 #include <eddy/core/backend.h>
@@ -42,16 +44,19 @@ struct ReactorOptions {
   BufferRingOptions buffers;
   // Latency over CPU: poll for so long before sleeping.
   std::chrono::microseconds spin{0};
-  // CPU over latency: let completions gather for so long before waking (io_uring, Linux 6.12; else without effect).
+  // CPU over latency: let completions gather for so long before waking (io_uring, Linux 6.12; else
+  // without effect).
   std::chrono::microseconds min_wait{0};
-  // How late the kernel may wake this thread to save power: prctl(PR_SET_TIMERSLACK), set by the first run. 0 leaves the
-  // thread's own, commonly 50 µs.
+  // How late the kernel may wake this thread to save power: prctl(PR_SET_TIMERSLACK), set by the
+  // first run. 0 leaves the thread's own, commonly 50 µs.
   std::chrono::nanoseconds timer_slack{1};
-  // What io_uring may receive for one stream before it is asked again, so what can still arrive after `pause`.
+  // What io_uring may receive for one stream before it is asked again, so what can still arrive
+  // after `pause`.
   uint32_t receive_quota_bytes = 1024 * 1024;
-  // Sends of at least so many queued bytes are zero-copy (io_uring): the kernel reads the slices in place until the peer
-  // has acknowledged them. 0 is never: it pays with a network card that takes large messages, and costs on loopback,
-  // where the kernel copies after all; a stream on which it did is not tried again.
+  // Sends of at least so many queued bytes are zero-copy (io_uring): the kernel reads the slices in
+  // place until the peer has acknowledged them. 0 is never: it pays with a network card that takes
+  // large messages, and costs on loopback, where the kernel copies after all; a stream on which it
+  // did is not tried again.
   uint32_t zero_copy_bytes = 0;
   // Pretend that the kernel lacks what newer ones have: for tests, and for comparing.
   bool avoid_incremental_buffers = false;
@@ -70,11 +75,11 @@ struct TurnTrace {
 
 struct ReactorStats {
   Counters counters;
-  size_t slots = 0;                 // descriptors in the loop: streams, listeners, watches
-  size_t segments_in_use = 0;       // of the buffer ring
-  size_t pinned_bytes = 0;          // of segments that are full and wait for their last Slice
+  size_t slots = 0;            // descriptors in the loop: streams, listeners, watches
+  size_t segments_in_use = 0;  // of the buffer ring
+  size_t pinned_bytes = 0;     // of segments that are full and wait for their last Slice
   size_t timers = 0;
-  const Histogram* loop_lag_ns = nullptr;       // how late due timers were when the loop got to them
+  const Histogram* loop_lag_ns = nullptr;  // how late due timers were when the loop got to them
   const Histogram* callback_time_ns = nullptr;  // what a turn spent in callbacks
 };
 
@@ -93,10 +98,12 @@ class Reactor {
   const BackendChoice& backend() const { return choice_; }
 
   // --- Running
-  // Turns until `stop`, or until nothing is left that could happen: no open slot or armed timer that is referenced, no
-  // `ref`, nothing deferred. 0, or 1 after printing the error that made it impossible.
+  // Turns until `stop`, or until nothing is left that could happen: no open slot or armed timer
+  // that is referenced, no `ref`, nothing deferred. 0, or 1 after printing the error that made it
+  // impossible.
   int run();
-  // One turn: waits at most `timeout` (negative: without an end). How many callbacks' worth of events it dispatched.
+  // One turn: waits at most `timeout` (negative: without an end). How many callbacks' worth of
+  // events it dispatched.
   Result<size_t> run_once(std::chrono::nanoseconds timeout = std::chrono::nanoseconds(-1));
   // Ends `run` after the present turn. Any thread.
   void stop();
@@ -105,9 +112,10 @@ class Reactor {
   void unref() { --references_; }
   bool alive() const;
 
-  // --- Embedding in a foreign loop: wait for `poll_fd` to be readable or for `next_deadline`, then `run_once(0)`. Before
-  // each wait `prepare` must be called: it starts what was asked for since the last turn, has posts from other threads
-  // wake `poll_fd`, and tells whether there is something to do at once.
+  // --- Embedding in a foreign loop: wait for `poll_fd` to be readable or for `next_deadline`, then
+  // `run_once(0)`. Before each wait `prepare` must be called: it starts what was asked for since
+  // the last turn, has posts from other threads wake `poll_fd`, and tells whether there is
+  // something to do at once.
   int poll_fd() const;
   std::optional<TimePoint> next_deadline();
   bool prepare();
@@ -127,7 +135,8 @@ class Reactor {
   // --- Work
   // Runs after the present turn's completions, or in the next turn if none is under way.
   void defer(InlineFunction<void()> work);
-  // Runs on the reactor's thread. Any thread, not a signal handler (that is what a Notifier is for). False: no memory.
+  // Runs on the reactor's thread. Any thread, not a signal handler (that is what a Notifier is
+  // for). False: no memory.
   template <typename F>
   bool post(F&& work) noexcept {
     return mailbox_.post(std::forward<F>(work));
@@ -140,7 +149,8 @@ class Reactor {
 
   // --- Readiness of any descriptor of the user's own: core/watch.h.
   Result<Watch> watch(int fd, Interest interest, InlineFunction<void(Interest)> callback);
-  // Called with how often the signal came since the last call. The signal's disposition is restored at `close`.
+  // Called with how often the signal came since the last call. The signal's disposition is restored
+  // at `close`.
   Result<Watch> on_signal(int signal_number, InlineFunction<void(int64_t)> callback);
 
   // --- Looking
@@ -151,7 +161,8 @@ class Reactor {
   Kernel& kernel() { return kernel_; }
   Turn& turn() { return *turn_; }
   Backend& operations() { return *backend_; }
-  // A slot of the reactor's, counted by `alive`; nullptr when memory has run out. `extra` bytes lie behind it.
+  // A slot of the reactor's, counted by `alive`; nullptr when memory has run out. `extra` bytes lie
+  // behind it.
   template <typename T, typename... Arguments>
   T* make_slot(size_t extra, Arguments&&... arguments) {
     T* slot = pool_.make<T>(extra, std::forward<Arguments>(arguments)...);
@@ -165,7 +176,8 @@ class Reactor {
   OutputRoom& output_room() { return *output_room_; }
   // The caller is on the reactor's thread, or the reactor has not run yet.
   bool on_own_thread() const;
-  // False in a child of fork(2), where what is destroyed must leave the kernel's state alone: it is the parent's.
+  // False in a child of fork(2), where what is destroyed must leave the kernel's state alone: it is
+  // the parent's.
   bool of_this_process() const { return kernel_.process_id() == process_; }
 
  private:

@@ -1,16 +1,16 @@
 // Bytes by reference.
 //
-// What it is: `Slice` is a counted view of memory that somebody else owns: a segment of a BufferRing, a block on the
-// heap, or bytes that live for ever. Copying a Slice copies the view and adds one to the count, never the bytes; the
-// memory goes back to its owner with the last Slice. So what the kernel received can be sent to one peer, or to ten
-// thousand, as it lies.
+// What it is: `Slice` is a counted view of memory that somebody else owns: a segment of a
+// BufferRing, a block on the heap, or bytes that live for ever. Copying a Slice copies the view and
+// adds one to the count, never the bytes; the memory goes back to its owner with the last Slice. So
+// what the kernel received can be sent to one peer, or to ten thousand, as it lies.
 //
-// Threads: counts are plain integers. A Slice, and all its copies, stay on the thread of the reactor that they came
-// from. `share()` makes bytes that may go to other threads.
+// Threads: counts are plain integers. A Slice, and all its copies, stay on the thread of the
+// reactor that they came from. `share()` makes bytes that may go to other threads.
 //
-// Memory: a Slice of a BufferRing keeps its whole segment (512 KiB by default) from being filled again. One that is kept
-// for long is better replaced by `copy_of(slice.view())`. A Slice may outlive its reactor: the segment's memory then
-// stays until the last one has gone.
+// Memory: a Slice of a BufferRing keeps its whole segment (512 KiB by default) from being filled
+// again. One that is kept for long is better replaced by `copy_of(slice.view())`. A Slice may
+// outlive its reactor: the segment's memory then stays until the last one has gone.
 #pragma once
 
 #include <stddef.h>
@@ -93,7 +93,8 @@ class Slice {
     data_ += count;
     size_ -= count;
   }
-  // Takes in the bytes that lie right behind this slice in the same owner's memory; false if `next` is not there.
+  // Takes in the bytes that lie right behind this slice in the same owner's memory; false if `next`
+  // is not there.
   bool extend_by(const Slice& next) noexcept {
     if (owner_ != next.owner_ || owner_ == nullptr || data_ + size_ != next.data_) return false;
     size_ += next.size_;
@@ -109,8 +110,9 @@ class Slice {
   size_t size_ = 0;
 };
 
-// Immutable bytes under an atomic count: what may go from one reactor's thread to another's. Any thread may copy,
-// destroy and read it. `slice()` gives a Slice over the same bytes for the calling thread's reactor, without a copy.
+// Immutable bytes under an atomic count: what may go from one reactor's thread to another's. Any
+// thread may copy, destroy and read it. `slice()` gives a Slice over the same bytes for the calling
+// thread's reactor, without a copy.
 class SharedBytes {
  public:
   SharedBytes() = default;

@@ -1,9 +1,9 @@
 // Slices in a row: what a stream has still to send, or what arrived while it was paused.
 //
-// What it is: a singly linked list of nodes from the reactor's pool, so that queueing allocates nothing once the pool has
-// grown, and an empty queue is 24 bytes. The queue does not know its pool: every function that takes or gives a node is
-// handed it, and a queue must be cleared before it is destroyed.
-// Threads: the reactor's alone.
+// What it is: a singly linked list of nodes from the reactor's pool, so that queueing allocates
+// nothing once the pool has grown, and an empty queue is 24 bytes. The queue does not know its
+// pool: every function that takes or gives a node is handed it, and a queue must be cleared before
+// it is destroyed. Threads: the reactor's alone.
 #pragma once
 
 #include <eddy/core/slice.h>
@@ -48,11 +48,13 @@ class SliceQueue {
  public:
   size_t bytes() const noexcept { return bytes_; }
   bool empty() const noexcept { return head_ == nullptr; }
-  SliceNode* head() noexcept { return head_; }  // for walking, and for putting other bytes of equal size in place
+  SliceNode* head() noexcept {
+    return head_;
+  }  // for walking, and for putting other bytes of equal size in place
   const Slice& front() const noexcept { return head_->slice; }
 
-  // An empty slice is not queued. One that lies right behind the last one is merged with it, also while the kernel is
-  // sending that one: what is under way is counted in bytes.
+  // An empty slice is not queued. One that lies right behind the last one is merged with it, also
+  // while the kernel is sending that one: what is under way is counted in bytes.
   void push(SlicePool& pool, Slice&& slice) {
     if (slice.empty()) return;
     bytes_ += slice.size();

@@ -1,9 +1,9 @@
 // A descriptor that a reactor drives, and the state of its operations.
 //
-// What it is: the base of everything that receives completions: streams, listeners, connectors, watches. A Slot lives in
-// the reactor's SlotPool, whose memory keeps its type for the reactor's life; what users hold are handles of an address
-// and a generation, so a stale handle is found out, never followed. A Slot dies when its descriptor is closed and
-// its last operation has completed.
+// What it is: the base of everything that receives completions: streams, listeners, connectors,
+// watches. A Slot lives in the reactor's SlotPool, whose memory keeps its type for the reactor's
+// life; what users hold are handles of an address and a generation, so a stale handle is found out,
+// never followed. A Slot dies when its descriptor is closed and its last operation has completed.
 //
 // Ownership: the pool owns the memory, the Slot owns its descriptor from `Backend::add` on.
 // Threads: the reactor's alone.
@@ -17,7 +17,8 @@ namespace eddy {
 
 class SliceQueue;
 
-// Readiness, asked for and reported. Hang-up and error are always reported, asked for or not (poll(2)).
+// Readiness, asked for and reported. Hang-up and error are always reported, asked for or not
+// (poll(2)).
 enum class Interest : uint8_t {
   kNone = 0,
   kReadable = 1,
@@ -39,8 +40,8 @@ enum class SlotRole : uint8_t { kListener, kStream, kWatch };
 
 class Slot;
 
-// The address and generation of a Slot in 64 bits, with six bits for the operation: the name by which a backend knows a
-// socket, and what it gives the kernel to be handed back.
+// The address and generation of a Slot in 64 bits, with six bits for the operation: the name by
+// which a backend knows a socket, and what it gives the kernel to be handed back.
 class SocketId {
  public:
   static constexpr uint64_t kOperationMask = 63;    // a Slot's address is a multiple of 64 …
@@ -60,41 +61,46 @@ class alignas(64) Slot {
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 
-  // --- Completions. A backend calls them from `Backend::dispatch` only, never from inside the call that started the
-  // operation. A Slot overrides those of the operations that it starts.
+  // --- Completions. A backend calls them from `Backend::dispatch` only, never from inside the call
+  // that started the operation. A Slot overrides those of the operations that it starts.
   virtual void on_accept(int /*descriptor_or_error*/) {}
   // Bytes arrived. May also come after `stop_receiving`, for what was under way.
   virtual void on_receive(Slice&& /*bytes*/) {}
   // No more comes: 0 at the end of input, else a negative errno.
   virtual void on_receive_end(int /*error*/) {}
-  // A send that was kPending is over: bytes taken (0 only after `Backend::interrupt_send`), or a negative errno.
+  // A send that was kPending is over: bytes taken (0 only after `Backend::interrupt_send`), or a
+  // negative errno.
   virtual void on_send(int /*result*/) {}
   virtual void on_connect(int /*result*/) {}
   virtual void on_ready(Interest /*ready*/) {}
-  // The last call: nothing of this slot is under way any more. The slot is freed at the end of the turn.
+  // The last call: nothing of this slot is under way any more. The slot is freed at the end of the
+  // turn.
   virtual void on_closed() {}
-  // Its owner or the reactor is being destroyed: close, if that has not begun, and call nothing of the user's any more.
+  // Its owner or the reactor is being destroyed: close, if that has not begun, and call nothing of
+  // the user's any more.
   virtual void abandon() {}
   // Copy small pieces that have waited long out of the buffer ring, which is exhausted.
   virtual void relocate() {}
-  // Start what waits to be started: asked for by `Turn::want_flush`, called once at the end of a turn or earlier.
+  // Start what waits to be started: asked for by `Turn::want_flush`, called once at the end of a
+  // turn or earlier.
   virtual void flush() {}
   // What `Backend::send` was given, for the backend that sends it later.
   virtual SliceQueue* output() { return nullptr; }
 
   int descriptor() const { return fd; }
   SocketId id(unsigned operation = 0) const {
-    return SocketId(uint64_t{generation} << SocketId::kGenerationShift | reinterpret_cast<uintptr_t>(this) | operation);
+    return SocketId(uint64_t{generation} << SocketId::kGenerationShift |
+                    reinterpret_cast<uintptr_t>(this) | operation);
   }
 
   // --- Backend's own: net reads none of it. First what the hot path touches.
   int fd = -1;
-  int direct_index = -1;     // io_uring: its place in the ring's table of descriptors, once it has one
-  uint32_t generation = 0;   // of this use of the memory
-  uint16_t in_flight = 0;    // io_uring: a bit for each operation that the kernel has
-  uint16_t to_cancel = 0;    // io_uring: those whose cancellation waits for another to complete
-  uint8_t readiness = 0;     // epoll: what the last events told and no call has refuted
-  uint8_t wanted = 0;        // a bit for each operation that goes on until it is stopped
+  int direct_index = -1;  // io_uring: its place in the ring's table of descriptors, once it has one
+  uint32_t generation = 0;  // of this use of the memory
+  uint16_t in_flight = 0;   // io_uring: a bit for each operation that the kernel has
+  uint16_t to_cancel = 0;   // io_uring: those whose cancellation waits for another to complete
+  uint8_t readiness = 0;    // epoll: what the last events told and no call has refuted
+  uint8_t wanted = 0;       // a bit for each operation that goes on until it is stopped
   SlotRole role = SlotRole::kStream;
   DescriptorKind kind = DescriptorKind::kSocket;
   bool closing = false;
@@ -106,16 +112,17 @@ class alignas(64) Slot {
   bool retired = false;
   bool keeps_loop_alive = true;
   Interest interest = Interest::kNone;
-  int try_result = 0;               // io_uring: of the send that was tried; all of it, unless told otherwise
-  bool send_waits = false;          // io_uring: the socket was found full
-  bool zero_copy_is_vain = false;   // io_uring: the kernel copies on this path anyway
-  uint16_t sends_until_direct = 0;  // io_uring: a stream that has sent this often gets a direct descriptor
-  bool accepts_singly = false;      // near its cap on connections: no more than one at a time
+  int try_result = 0;  // io_uring: of the send that was tried; all of it, unless told otherwise
+  bool send_waits = false;         // io_uring: the socket was found full
+  bool zero_copy_is_vain = false;  // io_uring: the kernel copies on this path anyway
+  uint16_t sends_until_direct =
+      0;  // io_uring: a stream that has sent this often gets a direct descriptor
+  bool accepts_singly = false;  // near its cap on connections: no more than one at a time
   uint32_t accepts_per_turn = 64;
   uint32_t accepts_this_turn = 0;
   uint64_t accept_turn = 0;
   int direct_pending = -1;  // io_uring: the place that it is being put at
-  int connect_result = 0;  // epoll: of a connect that did not have to wait
+  int connect_result = 0;   // epoll: of a connect that did not have to wait
   uint32_t pool_size = 0;   // SlotPool's own
   Slot* next_ready = nullptr;
   Slot* next_dirty = nullptr;
@@ -165,7 +172,8 @@ class SlotList {
     if (tail_ == &slot) tail_ = before;
     slot.*Member = false;
   }
-  // Everything that is in it now, as a list of its own; what is pushed from now on comes into this one.
+  // Everything that is in it now, as a list of its own; what is pushed from now on comes into this
+  // one.
   SlotList take_all() {
     SlotList all = *this;
     head_ = tail_ = nullptr;

@@ -29,8 +29,7 @@ Slot* SlotPool::take(size_t size) {
 }
 
 bool SlotPool::grow(Shelf& shelf, size_t size) {
-  void* chunk =
-      ::operator new(size* kPlacesPerChunk, std::align_val_t{kAlignment}, std::nothrow);
+  void* chunk = ::operator new(size * kPlacesPerChunk, std::align_val_t{kAlignment}, std::nothrow);
   if (chunk == nullptr) return false;
   shelf.chunks.push_back(chunk);
   for (size_t i = kPlacesPerChunk; i-- > 0;) {  // the first place on top

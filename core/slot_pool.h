@@ -1,9 +1,8 @@
 // The memory of slots.
 //
-// What it is: chunks of equal places for each size of slot, kept for the reactor's life. A place always holds a Slot: a
-// free one holds an empty slot of the next generation, so that a stale name or handle finds a generation that differs,
-// never freed memory.
-// Threads: the reactor's alone.
+// What it is: chunks of equal places for each size of slot, kept for the reactor's life. A place
+// always holds a Slot: a free one holds an empty slot of the next generation, so that a stale name
+// or handle finds a generation that differs, never freed memory. Threads: the reactor's alone.
 #pragma once
 
 #include <eddy/core/slot.h>
@@ -24,8 +23,8 @@ class SlotPool {
   SlotPool(const SlotPool&) = delete;
   SlotPool& operator=(const SlotPool&) = delete;
 
-  // A T with `extra` bytes behind it, aligned like max_align_t: where they are, `extra_of` tells. nullptr when memory has
-  // run out.
+  // A T with `extra` bytes behind it, aligned like max_align_t: where they are, `extra_of` tells.
+  // nullptr when memory has run out.
   template <typename T, typename... Arguments>
   T* make(size_t extra, Arguments&&... arguments) {
     const size_t size = offset_of_extra<T>() + extra;

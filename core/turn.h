@@ -1,4 +1,5 @@
-// What one turn of the loop works with: shared by the reactor, its backend and the slots, and owned by the reactor.
+// What one turn of the loop works with: shared by the reactor, its backend and the slots, and owned
+// by the reactor.
 #pragma once
 
 #include <eddy/core/buffer_ring.h>
@@ -18,12 +19,15 @@ struct Turn {
   BufferRing& ring;
   SlicePool slices;
   Counters counters;
-  DirtyList dirty;                   // slots whose flush() comes at the end of this turn
-  bool send_awaited = false;           // somebody waits for a send's completion: the loop must not sleep before
-  bool relief_wanted = false;          // the ring was found exhausted: slots are asked to `relocate`
-  Slot* flushed_by_backend = nullptr;  // the slot whose completions the backend is delivering, if it flushes it itself
+  DirtyList dirty;  // slots whose flush() comes at the end of this turn
+  bool send_awaited =
+      false;  // somebody waits for a send's completion: the loop must not sleep before
+  bool relief_wanted = false;  // the ring was found exhausted: slots are asked to `relocate`
+  Slot* flushed_by_backend =
+      nullptr;  // the slot whose completions the backend is delivering, if it flushes it itself
 
-  // Asks for one call of slot.flush() in this turn: gathers what is sent by several callbacks into one operation.
+  // Asks for one call of slot.flush() in this turn: gathers what is sent by several callbacks into
+  // one operation.
   void want_flush(Slot& slot) {
     if (&slot == flushed_by_backend) {
       slot.flush_wanted = true;

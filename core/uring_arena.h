@@ -1,7 +1,8 @@
-// What submission entries point to, until the kernel has copied it: message headers, addresses, descriptors.
+// What submission entries point to, until the kernel has copied it: message headers, addresses,
+// descriptors.
 //
-// What it is: a bump allocator that is reset once all entries of a turn are handed over (IORING_FEAT_SUBMIT_STABLE). It
-// keeps its blocks, so a steady load allocates nothing.
+// What it is: a bump allocator that is reset once all entries of a turn are handed over
+// (IORING_FEAT_SUBMIT_STABLE). It keeps its blocks, so a steady load allocates nothing.
 #pragma once
 
 #include <eddy/core/readiness_io.h>

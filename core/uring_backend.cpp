@@ -104,8 +104,8 @@ void UringBackend::stop_receiving(Slot& slot) {
   cancel(slot, slot.kind == DescriptorKind::kSocket ? kReceive : kPoll);
 }
 
-// One at a time: what is to be cancelled meanwhile waits for its completion, since the one under way may be for an
-// operation that has ended, and was started again.
+// One at a time: what is to be cancelled meanwhile waits for its completion, since the one under
+// way may be for an operation that has ended, and was started again.
 void UringBackend::cancel(Slot& slot, Operation operation) {
   if ((slot.in_flight & bit(operation)) == 0) return;
   if ((slot.in_flight & bit(kCancel)) != 0) {
@@ -134,23 +134,26 @@ int UringBackend::send(Slot& slot, SliceQueue& queue) {
   return kPending;
 }
 
-// False where the send is too small for it, or where the kernel has shown on this stream that it copies anyway.
+// False where the send is too small for it, or where the kernel has shown on this stream that it
+// copies anyway.
 bool UringBackend::start_zero_copy(Slot& slot, SliceQueue& queue) {
   if (queue.bytes() < options_.zero_copy_bytes || slot.zero_copy_is_vain) return false;
   io_uring_sqe& entry = start(slot, kSend);
   address_socket(entry, slot);
   const size_t described = describe(entry, queue);
   UringZeroCopy::Hold& hold = zero_copy_.take(slot, queue, described);
-  entry.opcode = entry.opcode == IORING_OP_SEND ? uring::kOperationSendZeroCopy : uring::kOperationSendMessageZeroCopy;
+  entry.opcode = entry.opcode == IORING_OP_SEND ? uring::kOperationSendZeroCopy
+                                                : uring::kOperationSendMessageZeroCopy;
   entry.msg_flags = kSendFlags;
   entry.ioprio = uring::kZeroCopyReportsUse;
   entry.user_data = reinterpret_cast<uintptr_t>(&hold) | kZeroCopy;
   return true;
 }
 
-// A send is first tried: the kernel does that while it takes the submissions in, and a completion is posted only if the
-// socket did not take it all. So a turn is not woken by its own sends, and they are over when its `enter` returns. A send
-// that found the socket full is started again to wait for it.
+// A send is first tried: the kernel does that while it takes the submissions in, and a completion
+// is posted only if the socket did not take it all. So a turn is not woken by its own sends, and
+// they are over when its `enter` returns. A send that found the socket full is started again to
+// wait for it.
 void UringBackend::start_send(Slot& slot, SliceQueue& queue, Operation operation) {
   io_uring_sqe& entry = start(slot, operation);
   address_socket(entry, slot);
@@ -228,12 +231,14 @@ void UringBackend::arm_poll(Slot& slot, Operation operation, uint32_t events) {
   io_uring_sqe& entry = start(slot, operation);
   entry.opcode = IORING_OP_POLL_ADD;
   entry.fd = slot.fd;
-  // For POLLPRI alone io_uring is not woken (io_poll_wake, as of Linux 6.18); what comes with it wakes for POLLRDBAND too.
+  // For POLLPRI alone io_uring is not woken (io_poll_wake, as of Linux 6.18); what comes with it
+  // wakes for POLLRDBAND too.
   entry.poll32_events = events | ((events & POLLPRI) != 0 ? uint32_t{POLLRDBAND} : 0);
 }
 
-// Closing does not cancel: pending operations hold the socket open, so they are cancelled first, by descriptor; and the
-// descriptor's number is given up only after that, or the cancellation could hit its next owner.
+// Closing does not cancel: pending operations hold the socket open, so they are cancelled first, by
+// descriptor; and the descriptor's number is given up only after that, or the cancellation could
+// hit its next owner.
 void UringBackend::close(Slot& slot) {
   slot.closing = true;
   if (slot.role == SlotRole::kListener && (slot.wanted & kHoldsAccepts) != 0) accepts_due_ = true;
@@ -246,7 +251,8 @@ void UringBackend::close(Slot& slot) {
   io_uring_sqe& entry = start(slot, kCancelAll);
   entry.opcode = IORING_OP_ASYNC_CANCEL;
   if (slot.role == SlotRole::kWatch) {
-    // By name: a watch's descriptor is the user's, whose number may be another's before this is handed over.
+    // By name: a watch's descriptor is the user's, whose number may be another's before this is
+    // handed over.
     entry.fd = -1;
     entry.addr = slot.id(kPoll).bits();
   } else {
@@ -283,8 +289,9 @@ int UringBackend::wait(int64_t timeout_ns) {
   return std::min(result, 0);
 }
 
-// Not the ring's own: a poll(2) of that is not woken by task work that is deferred to this thread (measured on Linux
-// 6.18, IORING_SETUP_DEFER_TASKRUN). A registered eventfd is, at some cost, so there is one only for those who ask.
+// Not the ring's own: a poll(2) of that is not woken by task work that is deferred to this thread
+// (measured on Linux 6.18, IORING_SETUP_DEFER_TASKRUN). A registered eventfd is, at some cost, so
+// there is one only for those who ask.
 int UringBackend::poll_descriptor() {
   if (wake_fd_ >= 0) return wake_fd_;
   int fd = kernel_.eventfd();

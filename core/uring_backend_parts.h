@@ -1,4 +1,5 @@
-// The io_uring backend's parts: what it starts is in uring_backend.cpp, what completes in uring_completions.cpp.
+// The io_uring backend's parts: what it starts is in uring_backend.cpp, what completes in
+// uring_completions.cpp.
 #pragma once
 
 #include <eddy/core/kernel.h>
@@ -66,12 +67,14 @@ class UringBackend final : public Backend {
     kCancel,       // of one of these
     kCancelAll,
     kClose,
-    kPromote,  // to a direct descriptor
+    kPromote,   // to a direct descriptor
     kZeroCopy,  // a send that a UringZeroCopy::Hold stands for: not of a slot
-    kDemoted,  // a place among the direct descriptors is free again: not of a slot, see `demote`
+    kDemoted,   // a place among the direct descriptors is free again: not of a slot, see `demote`
   };
   static constexpr unsigned kIndexShift = 6;
-  static constexpr uint16_t bit(Operation operation) { return static_cast<uint16_t>(1U << operation); }
+  static constexpr uint16_t bit(Operation operation) {
+    return static_cast<uint16_t>(1U << operation);
+  }
 
   // Slot::wanted.
   static constexpr uint8_t kReceiving = 1;
@@ -118,9 +121,7 @@ class UringBackend final : public Backend {
   void write_by_hand(Slot& slot);
   void end_receive(Slot& slot, int error);
   void park(Slot& slot);
-  bool can_unpark() const {
-    return buffers_.open_segments() != 0 || turn_.ring.has_free();
-  }
+  bool can_unpark() const { return buffers_.open_segments() != 0 || turn_.ring.has_free(); }
 
   Turn& turn_;
   Kernel& kernel_;
@@ -131,10 +132,10 @@ class UringBackend final : public Backend {
   UringZeroCopy zero_copy_;
   UringArena arena_;
   SegmentCursor read_cursor_;  // of pipes and terminals
-  int wake_fd_ = -1;  // what a foreign loop waits for, once it has asked
+  int wake_fd_ = -1;           // what a foreign loop waits for, once it has asked
   ReadyList parked_;           // streams that wait for a segment
   ReadyList closed_;           // slots whose on_closed is due
-  std::vector<Slot*> tries_;    // slots whose send is tried by the next `enter`
+  std::vector<Slot*> tries_;   // slots whose send is tried by the next `enter`
   std::vector<Slot*> settled_;
   std::vector<HeldAccept> held_accepts_;  // accepted, and not given to the listener yet
   bool accepts_due_ = false;              // some of them can be given, or closed

@@ -1,8 +1,8 @@
 // A BufferRing's segments in the kernel's hands: a provided buffer ring.
 //
-// Segments are handed over by writing to memory that the kernel reads; no system call. Where the kernel consumes buffers
-// incrementally (Linux 6.12) a segment serves many receives; where it does not, each receive takes a whole one, and the
-// reactor gives the BufferRing smaller segments.
+// Segments are handed over by writing to memory that the kernel reads; no system call. Where the
+// kernel consumes buffers incrementally (Linux 6.12) a segment serves many receives; where it does
+// not, each receive takes a whole one, and the reactor gives the BufferRing smaller segments.
 // Source: io_uring_setup_buf_ring(3), io_uring_buf_ring_add(3).
 #pragma once
 
@@ -25,8 +25,9 @@ class UringBuffers {
   // Registers the ring, at the BufferRing's limit of segments. 0 or a negative errno.
   int open(Kernel& kernel, UringQueue& queue, bool incremental);
 
-  // Hands free segments over until as many go round as the BufferRing's options ask for: more would leave the cache.
-  // `starved`: none is open, someone waits for one, and none is about to come back; then half as many more go round.
+  // Hands free segments over until as many go round as the BufferRing's options ask for: more would
+  // leave the cache. `starved`: none is open, someone waits for one, and none is about to come
+  // back; then half as many more go round.
   void replenish(bool starved) {
     const unsigned going_round = ring_.in_use_by_kernel();
     const unsigned few = ring_.options().initial_segments;

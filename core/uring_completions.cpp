@@ -17,7 +17,8 @@ void UringBackend::dispatch() {
   // What the kernel adds from now on has its turn in the next one.
   const unsigned ready = queue_->ready();
   settle_tries(ready);
-  if (accepts_due_) [[unlikely]] offer_held_accepts();
+  if (accepts_due_) [[unlikely]]
+    offer_held_accepts();
   UringQueue::Completion completion;
   for (unsigned count = ready; count != 0 && queue_->take(completion); --count) {
     complete(completion);
@@ -57,7 +58,8 @@ void UringBackend::settle_try(Slot& slot) {
 }
 
 void UringBackend::complete(const UringQueue::Completion& completion) {
-  // First and always, in the queue's order: the kernel has moved on in this segment, whoever the bytes were for.
+  // First and always, in the queue's order: the kernel has moved on in this segment, whoever the
+  // bytes were for.
   Slice bytes;
   if ((completion.flags & IORING_CQE_F_BUFFER) != 0) bytes = buffers_.take(completion);
   const SocketId id(completion.user_data);
@@ -85,9 +87,7 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
   ++turn_.counters.completions;
   switch (operation) {
     case kReceive: return complete_receive(slot, completion, std::move(bytes));
-    case kSend:
-      slot.send_waits = false;
-      return complete_send(slot, completion.result);
+    case kSend: slot.send_waits = false; return complete_send(slot, completion.result);
     case kAccept: return complete_accept(slot, completion.result);
     case kConnect: return slot.on_connect(completion.result);
     case kPoll: return complete_poll(slot, completion.result);
@@ -146,13 +146,15 @@ void UringBackend::complete_send(Slot& slot, int result) {
   slot.on_send(result == -ECANCELED ? 0 : result);
 }
 
-// Twice: when the bytes are taken, and, if that says so, when the kernel has let go of their memory.
+// Twice: when the bytes are taken, and, if that says so, when the kernel has let go of their
+// memory.
 void UringBackend::complete_zero_copy(const UringQueue::Completion& completion) {
   constexpr uint64_t kAddress = ~SocketId::kOperationMask;
   auto& hold = *reinterpret_cast<UringZeroCopy::Hold*>(completion.user_data & kAddress);
   Slot& slot = *hold.slot;
   if ((completion.flags & uring::kCompletionNotification) != 0) {
-    if ((static_cast<uint32_t>(completion.result) & uring::kNotificationCopied) != 0 && hold.slot_lives()) {
+    if ((static_cast<uint32_t>(completion.result) & uring::kNotificationCopied) != 0 &&
+        hold.slot_lives()) {
       slot.zero_copy_is_vain = true;
     }
     return zero_copy_.release(hold);
@@ -190,15 +192,16 @@ void UringBackend::complete_accept(Slot& slot, int result) {
   go_on_accepting(slot);
 }
 
-// A multishot accept takes all of the backlog at once. What is beyond the listener's share of this turn, or comes after it
-// was told to stop, is held: everybody else has a turn first.
+// A multishot accept takes all of the backlog at once. What is beyond the listener's share of this
+// turn, or comes after it was told to stop, is held: everybody else has a turn first.
 void UringBackend::offer_accepted(Slot& slot, int descriptor) {
   if (slot.accept_turn != turn_.counters.turns) {
     slot.accept_turn = turn_.counters.turns;
     slot.accepts_this_turn = 0;
   }
   const bool accepts = (slot.wanted & kAccepting) != 0;
-  if (accepts && slot.accepts_this_turn++ < slot.accepts_per_turn) return slot.on_accept(descriptor);
+  if (accepts && slot.accepts_this_turn++ < slot.accepts_per_turn)
+    return slot.on_accept(descriptor);
   held_accepts_.push_back({slot.id(kAccept), descriptor});
   slot.wanted |= kHoldsAccepts;
   accepts_due_ = accepts_due_ || accepts;

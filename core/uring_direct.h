@@ -1,8 +1,9 @@
-// Direct descriptors: the ring's own table of open files, which spares an operation the look-up of its file.
+// Direct descriptors: the ring's own table of open files, which spares an operation the look-up of
+// its file.
 //
-// The slot keeps its ordinary descriptor as well, for getpeername(2), setsockopt(2) and the user's own `release`; the
-// table holds a second reference to the socket, which is dropped when the slot closes.
-// Source: io_uring_register_files_sparse(3), IORING_OP_FILES_UPDATE in io_uring_enter(2).
+// The slot keeps its ordinary descriptor as well, for getpeername(2), setsockopt(2) and the user's
+// own `release`; the table holds a second reference to the socket, which is dropped when the slot
+// closes. Source: io_uring_register_files_sparse(3), IORING_OP_FILES_UPDATE in io_uring_enter(2).
 #pragma once
 
 #include <eddy/core/uring_queue.h>
@@ -15,7 +16,8 @@ namespace eddy {
 
 class UringDirect {
  public:
-  // As many places as the limit on open files allows; none at all is no error: streams then go without.
+  // As many places as the limit on open files allows; none at all is no error: streams then go
+  // without.
   explicit UringDirect(UringQueue& queue) {
     for (const uint32_t count : {16384U, 4096U, 512U}) {
       io_uring_rsrc_register registration = {};

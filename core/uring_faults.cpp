@@ -129,8 +129,7 @@ int UringFaults::enter(unsigned to_submit, unsigned min_complete, unsigned flags
   const bool waits = held_.empty() && load(shadow_.cq_tail) == load(shadow_.cq_head);
   const int result = enter_real(waits ? min_complete : 0, flags, argument, argument_size);
   collect();
-  for (const uint64_t user_data : tried_) live_.erase(user_data);
-  tried_.clear();
+  forget_tried();
   end_multishots();
   const unsigned delivered = deliver();
   mirror_flags();
@@ -255,6 +254,12 @@ void UringFaults::admit(const io_uring_cqe& completion) {
   } else if (is_ended_early(live.operation) && plan_.ends_multishot(live.operation)) {
     to_end_.push_back(completion.user_data);
   }
+}
+
+void UringFaults::forget_tried() {
+  if ((load(real_.sq_flags) & IORING_SQ_CQ_OVERFLOW) != 0) return;
+  for (const uint64_t user_data : tried_) live_.erase(user_data);
+  tried_.clear();
 }
 
 void UringFaults::hold(uint64_t user_data, int result, uint32_t flags, const Live& live) {

@@ -93,6 +93,7 @@ class UringFaults {
   unsigned room() const;
   void collect();
   void admit(const io_uring_cqe& completion);
+  void forget_tried();
   void hold(uint64_t user_data, int result, uint32_t flags, const Live& live);
   void end_multishots();
   void end_multishot(uint64_t user_data);
@@ -110,8 +111,8 @@ class UringFaults {
   View shadow_ = {};
   uint64_t enters_ = 0;
   std::unordered_map<uint64_t, Live> live_;  // by user_data
-  // Those that complete only at failure (IOSQE_CQE_SKIP_SUCCESS), which is while they are
-  // submitted: no completion when `enter` returns is a success, so theirs are never late.
+  // Those that complete only at failure (IOSQE_CQE_SKIP_SUCCESS), which is while they are submitted: no completion when
+  // `enter` returns is a success, unless the kernel's queue has overflowed, so theirs are never late.
   std::vector<uint64_t> tried_;
   std::list<Held> held_;          // in the kernel's order
   std::vector<uint64_t> to_end_;  // multishot operations

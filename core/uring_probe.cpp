@@ -18,10 +18,10 @@ struct Operation {
   const char* name;
 };
 constexpr Operation kOperations[] = {
-    {IORING_OP_ACCEPT, "io_uring accept"},        {IORING_OP_CONNECT, "io_uring connect"},
-    {IORING_OP_SEND, "io_uring send"},            {IORING_OP_SENDMSG, "io_uring sendmsg"},
-    {IORING_OP_POLL_ADD, "io_uring poll"},        {IORING_OP_ASYNC_CANCEL, "io_uring cancel"},
-    {IORING_OP_FILES_UPDATE, "io_uring files"},   {IORING_OP_CLOSE, "io_uring close"},
+    {IORING_OP_ACCEPT, "io_uring accept"},      {IORING_OP_CONNECT, "io_uring connect"},
+    {IORING_OP_SEND, "io_uring send"},          {IORING_OP_SENDMSG, "io_uring sendmsg"},
+    {IORING_OP_POLL_ADD, "io_uring poll"},      {IORING_OP_ASYNC_CANCEL, "io_uring cancel"},
+    {IORING_OP_FILES_UPDATE, "io_uring files"}, {IORING_OP_CLOSE, "io_uring close"},
 };
 
 // One connected pair and one small ring.
@@ -41,8 +41,8 @@ class Trial {
     auto queue = UringQueue::open(kernel_, {.entries = 8, .completion_entries = 16});
     if (!queue) return std::unexpected(queue.error());
     queue_ = std::move(*queue);
-    ring_ = BufferRing::make(
-        kernel_, {.segment_bytes = 4096, .initial_segments = 2, .max_segments = 2});
+    ring_ = BufferRing::make(kernel_,
+                             {.segment_bytes = 4096, .initial_segments = 2, .max_segments = 2});
     if (ring_ == nullptr) return failure(-ENOMEM, "mmap");
     buffers_.emplace(*ring_);
     if (const int failed = buffers_->open(kernel_, *queue_, incremental); failed < 0) {
@@ -76,7 +76,8 @@ class Trial {
     return completion;
   }
 
-  // Each operation, on nothing: what matters is whether it is forbidden, as a ring's restrictions do one by one.
+  // Each operation, on nothing: what matters is whether it is forbidden, as a ring's restrictions
+  // do one by one.
   Result<void> try_operations() {
     static constexpr msghdr kNothing = {};
     for (const Operation& operation : kOperations) {

@@ -1,7 +1,7 @@
 // What this kernel's io_uring does, found out by doing it once.
 //
-// Containers forbid io_uring as a whole (EPERM, ENOSYS) or single operations (EACCES), and version numbers lie, so the
-// probe receives a few bytes over a socket pair on a small ring of its own.
+// Containers forbid io_uring as a whole (EPERM, ENOSYS) or single operations (EACCES), and version
+// numbers lie, so the probe receives a few bytes over a socket pair on a small ring of its own.
 #pragma once
 
 #include <eddy/core/error.h>
@@ -15,7 +15,8 @@ struct UringFeatures {
   bool min_wait = false;             // Linux 6.12
 };
 
-// What is needed (multishot receive from a provided buffer ring, Linux 6.1) fails with an Error; the rest is reported.
+// What is needed (multishot receive from a provided buffer ring, Linux 6.1) fails with an Error;
+// the rest is reported.
 Result<UringFeatures> probe_uring(Kernel& kernel);
 
 }  // namespace eddy

@@ -8,13 +8,14 @@
 namespace eddy {
 namespace {
 
-// Not IORING_SETUP_TASKRUN_FLAG: an enter runs what task work there is before it sleeps, so nobody needs the flag, and on
-// Linux 6.18 it was seen to stay set with nothing to run, which made a loop that trusts it spin.
+// Not IORING_SETUP_TASKRUN_FLAG: an enter runs what task work there is before it sleeps, so nobody
+// needs the flag, and on Linux 6.18 it was seen to stay set with nothing to run, which made a loop
+// that trusts it spin.
 constexpr uint32_t kSetupFlags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_ISSUER |
                                  IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
                                  IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
-constexpr uint32_t kNeededFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |
-                                     IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
+constexpr uint32_t kNeededFeatures =
+    IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
 constexpr unsigned kSignalSetBytes = 8;  // the kernel's sigset_t (_NSIG / 8)
 
 template <typename T>
@@ -48,7 +49,8 @@ UringQueue::UringQueue(Kernel& kernel, const Options& options, int fd,
                        const io_uring_params& parameters)
     : kernel_(kernel),
       fd_(fd),
-      min_wait_us_((parameters.features & uring::kFeatureMinTimeout) != 0 ? options.min_wait_us : 0),
+      min_wait_us_((parameters.features & uring::kFeatureMinTimeout) != 0 ? options.min_wait_us
+                                                                          : 0),
       min_wait_count_(options.min_wait_count) {}
 
 UringQueue::~UringQueue() {
@@ -90,13 +92,15 @@ bool UringQueue::map(const io_uring_params& parameters) {
 int UringQueue::enter(int64_t timeout_ns) {
   const bool sleep = timeout_ns != 0 && ready() == 0 && !overflowed();
   const int result = enter_once(sleep ? 1 : 0, timeout_ns);
-  // Passing states: the time-out, a signal, and a completion queue or memory that wants us to take completions first.
+  // Passing states: the time-out, a signal, and a completion queue or memory that wants us to take
+  // completions first.
   const bool passing =
       result == -ETIME || result == -EINTR || result == -EBUSY || result == -EAGAIN;
   return passing ? 0 : result;
 }
 
-// Entries are handed over in order; how many were, the return value tells, also when the wait itself then failed.
+// Entries are handed over in order; how many were, the return value tells, also when the wait
+// itself then failed.
 int UringQueue::enter_once(unsigned min_complete, int64_t timeout_ns) {
   if (entered_as_ < 0) {
     if (const int failed = enable(); failed < 0) return failed;
@@ -113,16 +117,17 @@ int UringQueue::enter_once(unsigned min_complete, int64_t timeout_ns) {
     const uring::GetEventsArgument argument = {
         0, kSignalSetBytes, min_wait_us_,
         timeout_ns < 0 ? 0 : static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&timeout))};
-    result = kernel_.uring_enter(entered_as_, unsubmitted(),
-                                 batches ? min_wait_count_ : min_complete,
-                                 enter_flags_ | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
+    result =
+        kernel_.uring_enter(entered_as_, unsubmitted(), batches ? min_wait_count_ : min_complete,
+                            enter_flags_ | IORING_ENTER_EXT_ARG, &argument, sizeof argument);
   }
   if (result > 0) submitted_ += static_cast<unsigned>(result);
   return result;
 }
 
-// On the loop's thread: the ring takes no other's from now on. Registered with the thread as well, the ring is found
-// without a look-up of its descriptor; a thread has few places for that, so it may fail.
+// On the loop's thread: the ring takes no other's from now on. Registered with the thread as well,
+// the ring is found without a look-up of its descriptor; a thread has few places for that, so it
+// may fail.
 int UringQueue::enable() {
   const int failed = register_with(IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
   if (failed < 0) return failed;
@@ -139,8 +144,8 @@ int UringQueue::enable() {
 }
 
 void UringQueue::make_room() {
-  // The kernel takes nothing only while it is out of memory or completions overflow; completions that it posts
-  // meanwhile are kept by it (IORING_FEAT_NODROP).
+  // The kernel takes nothing only while it is out of memory or completions overflow; completions
+  // that it posts meanwhile are kept by it (IORING_FEAT_NODROP).
   constexpr int kAttempts = 100'000;
   for (int i = 0; i < kAttempts && tail_ - submitted_ == entries_; ++i) enter_once(0, 0);
   EDDY_INVARIANT(tail_ - submitted_ < entries_, "the kernel takes no submissions");

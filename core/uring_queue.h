@@ -1,9 +1,9 @@
 // An io_uring instance: its rings in memory, entered through the kernel seam.
 //
-// Submission entries are written in memory and handed over, all of them, by the one `enter` of a turn, which waits as
-// well. The ring is created disabled, and enabled by the first `enter`, whose thread is from then on the only one that
-// may use it (IORING_SETUP_SINGLE_ISSUER).
-// Source: io_uring_setup(2), io_uring_enter(2), io_uring(7).
+// Submission entries are written in memory and handed over, all of them, by the one `enter` of a
+// turn, which waits as well. The ring is created disabled, and enabled by the first `enter`, whose
+// thread is from then on the only one that may use it (IORING_SETUP_SINGLE_ISSUER). Source:
+// io_uring_setup(2), io_uring_enter(2), io_uring(7).
 #pragma once
 
 #include <eddy/core/error.h>
@@ -20,7 +20,8 @@ class UringQueue {
   struct Options {
     unsigned entries = 1024;
     unsigned completion_entries = 8192;
-    uint32_t min_wait_us = 0;        // batching, where the kernel offers it: wait so long for `min_wait_count`
+    uint32_t min_wait_us =
+        0;  // batching, where the kernel offers it: wait so long for `min_wait_count`
     unsigned min_wait_count = 64;
   };
 
@@ -29,8 +30,8 @@ class UringQueue {
   UringQueue(const UringQueue&) = delete;
   UringQueue& operator=(const UringQueue&) = delete;
 
-  // A zeroed entry; what it points to must stay until the next `enter`. When all are taken, enters the kernel to hand
-  // them over first. Never null: a kernel that takes no more is waited for.
+  // A zeroed entry; what it points to must stay until the next `enter`. When all are taken, enters
+  // the kernel to hand them over first. Never null: a kernel that takes no more is waited for.
   io_uring_sqe& next_entry() {
     if (tail_ - submitted_ == entries_) make_room();
     io_uring_sqe& entry = sqes_[tail_++ & sq_mask_];
@@ -39,8 +40,8 @@ class UringQueue {
   }
   unsigned unsubmitted() const { return tail_ - submitted_; }
 
-  // Hands the entries over and waits for one completion: timeout_ns < 0 without an end, 0 not at all. 0, or a negative
-  // errno that is no passing state.
+  // Hands the entries over and waits for one completion: timeout_ns < 0 without an end, 0 not at
+  // all. 0, or a negative errno that is no passing state.
   int enter(int64_t timeout_ns);
 
   struct Completion {
@@ -82,7 +83,8 @@ class UringQueue {
 
   Kernel& kernel_;
   const int fd_;
-  int entered_as_ = -1;  // fd_, or its index among this thread's registered rings; -1: not enabled yet
+  int entered_as_ =
+      -1;  // fd_, or its index among this thread's registered rings; -1: not enabled yet
   unsigned enter_flags_ = IORING_ENTER_GETEVENTS;
   uint32_t min_wait_us_;
   const unsigned min_wait_count_;

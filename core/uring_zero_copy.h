@@ -1,12 +1,12 @@
 // Sends whose bytes the kernel reads in place, also after it has said that they are sent.
 //
-// What it is: one Hold for each zero-copy send. It counts on the slices that were described, so they stay until the
-// kernel's notification, which may come long after the stream has closed: a dead peer never acknowledges. The completion
-// and the notification both name the Hold.
+// What it is: one Hold for each zero-copy send. It counts on the slices that were described, so
+// they stay until the kernel's notification, which may come long after the stream has closed: a
+// dead peer never acknowledges. The completion and the notification both name the Hold.
 //
-// Ownership: the backend's. What the kernel has not let go of when the reactor ends is left to it: those slices are never
-// released, so that nobody else gets their memory. Holds lie in chunks that stay; a steady load allocates nothing.
-// Source: io_uring_prep_send_zc(3).
+// Ownership: the backend's. What the kernel has not let go of when the reactor ends is left to it:
+// those slices are never released, so that nobody else gets their memory. Holds lie in chunks that
+// stay; a steady load allocates nothing. Source: io_uring_prep_send_zc(3).
 #pragma once
 
 #include <eddy/core/slice_queue.h>

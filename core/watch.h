@@ -1,12 +1,14 @@
 // Readiness of a descriptor that the user owns.
 //
-// What it is: a handle of a watch that `Reactor::watch` or `Reactor::on_signal` made. It is level-triggered: while the
-// descriptor is ready for what is asked, the callback comes once a turn, with what holds; a hang-up or an error is told
-// asked for or not, as poll(2) does, until the watch is closed or its interest is kNone.
+// What it is: a handle of a watch that `Reactor::watch` or `Reactor::on_signal` made. It is
+// level-triggered: while the descriptor is ready for what is asked, the callback comes once a turn,
+// with what holds; a hang-up or an error is told asked for or not, as poll(2) does, until the watch
+// is closed or its interest is kNone.
 //
-// Rules: a descriptor has one watch at a time (a second is refused with EEXIST); regular files are always ready, and are
-// refused. Close the watch before the descriptor. Copies of the handle name the same watch; destroying a handle does
-// nothing; using one whose watch is closed does nothing either, and stops a debug build.
+// Rules: a descriptor has one watch at a time (a second is refused with EEXIST); regular files are
+// always ready, and are refused. Close the watch before the descriptor. Copies of the handle name
+// the same watch; destroying a handle does nothing; using one whose watch is closed does nothing
+// either, and stops a debug build.
 //
 // Threads: the reactor's alone.
 #pragma once
@@ -25,7 +27,8 @@ class Watch {
   void set_interest(Interest interest);
   // Whether the watch keeps `Reactor::run` from returning; it does at first.
   void set_keeps_alive(bool keeps);
-  // No callback comes after this. The descriptor stays open and the user's. Nothing happens if it is closed already.
+  // No callback comes after this. The descriptor stays open and the user's. Nothing happens if it
+  // is closed already.
   void close();
 
  private:

@@ -19,7 +19,8 @@ Result<int> make_socket(Kernel& kernel, const Address& peer, const ConnectOption
   kernel.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &delay, sizeof delay);
   kernel.setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
   if (!options.source) return fd;
-  // The port is chosen at connect, when the peer is known: the same one may then serve for several peers (ip(7)).
+  // The port is chosen at connect, when the peer is known: the same one may then serve for several
+  // peers (ip(7)).
   kernel.setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   const int failed = kernel.bind(fd, options.source->data(), options.source->size());
   if (failed == 0) return fd;

@@ -12,11 +12,10 @@
 namespace eddy {
 namespace {
 
-
-
 constexpr const char* kListensAlready = "this Listener listens already";
 
-// Errors of the connection that was to be accepted, not of the listener (accept(2), "Error handling").
+// Errors of the connection that was to be accepted, not of the listener (accept(2), "Error
+// handling").
 bool lost_before_accept(int error) {
   switch (error) {
     case ECONNABORTED:
@@ -44,7 +43,8 @@ void set_flag(Kernel& kernel, int fd, int level, int name, bool value) {
 
 const char* advice_for_bind(int error) {
   if (error == EADDRINUSE) return "another socket listens there";
-  if (error == EACCES) return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE";
+  if (error == EACCES)
+    return "ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE";
   if (error == EADDRNOTAVAIL) return "this machine has no such address";
   return "";
 }
@@ -166,7 +166,8 @@ Result<void> Listener::listen(const Address& address, const ListenOptions& optio
   if (listening) return listening;
   kernel.close(fd);
   const Error& error = listening.error();
-  return failure(-error.code().value(), error.call(), address.to_string(), advice_for_bind(error.code().value()));
+  return failure(-error.code().value(), error.call(), address.to_string(),
+                 advice_for_bind(error.code().value()));
 }
 
 Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
@@ -180,7 +181,8 @@ Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
   if (kernel.getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0) {
     return failure(-EISCONN, "listen", subject, "a connected socket cannot listen");
   }
-  // Connections inherit both: no call for each. An urgent byte is then a byte like the others, in its place.
+  // Connections inherit both: no call for each. An urgent byte is then a byte like the others, in
+  // its place.
   set_flag(kernel, fd, IPPROTO_TCP, TCP_NODELAY, options.no_delay);
   set_flag(kernel, fd, SOL_SOCKET, SO_OOBINLINE, true);
   const int status = kernel.get_status_flags(fd);
@@ -203,7 +205,8 @@ Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
 
 Result<Address> Listener::local_address() const {
   if (slot_ == nullptr) {
-    return std::unexpected(Error(Errc::kClosed, "getsockname", {}, "the Listener is not listening"));
+    return std::unexpected(
+        Error(Errc::kClosed, "getsockname", {}, "the Listener is not listening"));
   }
   sockaddr_storage storage = {};
   socklen_t length = sizeof storage;

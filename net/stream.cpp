@@ -12,7 +12,8 @@ namespace {
 using NameCall = int (Kernel::*)(int, sockaddr*, socklen_t*);
 
 Result<Address> name_of(const StreamSlot& slot, NameCall call, const char* name) {
-  if (slot.closing) return std::unexpected(Error(Errc::kClosed, name));  // the number may be another's
+  if (slot.closing)
+    return std::unexpected(Error(Errc::kClosed, name));  // the number may be another's
   sockaddr_storage storage = {};
   socklen_t length = sizeof storage;
   auto* address = reinterpret_cast<sockaddr*>(&storage);
@@ -146,8 +147,8 @@ Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOpt
   if (kind == static_cast<int>(DescriptorKind::kSocket)) {
     sockaddr_storage peer = {};
     socklen_t length = sizeof peer;
-    const int failed = reactor.kernel().getpeername(
-        descriptor, reinterpret_cast<sockaddr*>(&peer), &length);
+    const int failed =
+        reactor.kernel().getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &length);
     if (failed < 0) return failure(failed, "adopt", subject, "a socket has to be connected");
   }
   StreamSlot* slot = StreamSlot::make(reactor, std::move(options), nullptr);

@@ -1,19 +1,21 @@
 // A connection of bytes in order: over TCP, or over a pipe or a terminal that the user hands in.
 //
-// What it is: `Stream` is a handle. The connection itself lives in its reactor until its on_close; handles are small, may
-// be copied and kept, and destroying one does nothing. Its `StreamOptions`, callbacks and limits, are shared by all
-// connections of one server or connector.
+// What it is: `Stream` is a handle. The connection itself lives in its reactor until its on_close;
+// handles are small, may be copied and kept, and destroying one does nothing. Its `StreamOptions`,
+// callbacks and limits, are shared by all connections of one server or connector.
 //
-// Callbacks, of one stream, in this order: on_open; then on_data, on_end and on_drain; on_close last, once, when nothing
-// of the stream is under way any more, with an empty code for a clean end. None is called from inside a call of the
-// user's. Any of them may close, reset or write to this stream or another.
+// Callbacks, of one stream, in this order: on_open; then on_data, on_end and on_drain; on_close
+// last, once, when nothing of the stream is under way any more, with an empty code for a clean end.
+// None is called from inside a call of the user's. Any of them may close, reset or write to this
+// stream or another.
 //
-// Backpressure, the same on every backend: what is sent waits in the stream's queue until the peer takes it. Above the
-// high watermark the stream stops reading its peer (unless told otherwise), until the queue has come down to the low
-// one: then on_drain. A stream whose queue would pass the hard limit is ended with Errc::kOverLimit: bytes are never
-// dropped silently.
+// Backpressure, the same on every backend: what is sent waits in the stream's queue until the peer
+// takes it. Above the high watermark the stream stops reading its peer (unless told otherwise),
+// until the queue has come down to the low one: then on_drain. A stream whose queue would pass the
+// hard limit is ended with Errc::kOverLimit: bytes are never dropped silently.
 //
-// Threads: the reactor's alone. A stale handle (after on_close) makes every function do nothing, and stops a debug build.
+// Threads: the reactor's alone. A stale handle (after on_close) makes every function do nothing,
+// and stops a debug build.
 #pragma once
 
 #include <eddy/core/error.h>
@@ -34,7 +36,8 @@ class Reactor;
 class Stream;
 class StreamSlot;
 
-// The user's own object in each connection, made with it, in the same allocation: `.state = eddy::state_of<Session>()`.
+// The user's own object in each connection, made with it, in the same allocation: `.state =
+// eddy::state_of<Session>()`.
 struct StreamState {
   size_t size = 0;
   void (*construct)(void*) = nullptr;
@@ -54,12 +57,13 @@ struct StreamOptions {
   InlineFunction<void(Stream&)> on_open{};
   // Bytes arrived, as they lie where the kernel put them. Without it they are dropped.
   InlineFunction<void(Stream&, Slice)> on_data{};
-  // The peer has finished sending; sending to it goes on. Without it, the stream closes once its queue is empty.
+  // The peer has finished sending; sending to it goes on. Without it, the stream closes once its
+  // queue is empty.
   InlineFunction<void(Stream&)> on_end{};
   // The queue has come down to the low watermark, after having passed the high one.
   InlineFunction<void(Stream&)> on_drain{};
-  // The end: no code after `close`; ECONNRESET and its like, Errc::kTimedOut, Errc::kOverLimit else. A connection that
-  // never stood has no on_open before this.
+  // The end: no code after `close`; ECONNRESET and its like, Errc::kTimedOut, Errc::kOverLimit
+  // else. A connection that never stood has no on_open before this.
   InlineFunction<void(Stream&, std::error_code)> on_close{};
 
   StreamState state{};
@@ -68,8 +72,8 @@ struct StreamOptions {
   size_t low_watermark_bytes = 256 * 1024;
   size_t hard_limit_bytes = 64 * 1024 * 1024;
   bool read_while_full = false;  // go on reading though the queue is above the high watermark
-  // 0 is never. Idle: nothing arrived and nothing was taken for so long. Stalled: the queue is not empty, and the peer
-  // has taken nothing for so long.
+  // 0 is never. Idle: nothing arrived and nothing was taken for so long. Stalled: the queue is not
+  // empty, and the peer has taken nothing for so long.
   std::chrono::nanoseconds idle_timeout{0};
   std::chrono::nanoseconds stall_timeout{0};
   bool no_delay = true;  // TCP_NODELAY
@@ -82,32 +86,38 @@ class Stream {
   // Not closed, and not being closed.
   bool is_open() const;
 
-  // --- Sending. What is sent in one callback, or in one turn, leaves together. After `shutdown_write`, `close` or
-  // `reset` nothing is sent any more: false, and the bytes are dropped; else true.
+  // --- Sending. What is sent in one callback, or in one turn, leaves together. After
+  // `shutdown_write`, `close` or `reset` nothing is sent any more: false, and the bytes are
+  // dropped; else true.
   bool send(Slice bytes);
   bool send(std::string_view bytes);  // copies them
-  // `done` is called when the kernel has taken the bytes (no code), or when the stream ends before that.
+  // `done` is called when the kernel has taken the bytes (no code), or when the stream ends before
+  // that.
   bool send(Slice bytes, std::move_only_function<void(std::error_code)> done);
-  // Room for at least `least` bytes, valid until the next call of eddy; `commit` sends the first `count` of them.
+  // Room for at least `least` bytes, valid until the next call of eddy; `commit` sends the first
+  // `count` of them.
   std::span<char> reserve(size_t least);
   bool commit(size_t count);
   // Bytes that wait in the queue or in the kernel's hands.
   size_t queued_bytes() const;
 
-  // --- Receiving. After `pause` no on_data and no on_end comes until `resume`; what had arrived is kept.
+  // --- Receiving. After `pause` no on_data and no on_end comes until `resume`; what had arrived is
+  // kept.
   void pause();
   void resume();
   bool is_paused() const;
 
   // --- Ending
-  // Sends what is queued, then the end of input: the peer's reads end, it may go on sending (shutdown(2), SHUT_WR).
+  // Sends what is queued, then the end of input: the peer's reads end, it may go on sending
+  // (shutdown(2), SHUT_WR).
   void shutdown_write();
   // Sends what is queued, then closes. Nothing is received any more.
   void close();
   // Drops what is queued and aborts the connection: the peer sees a reset (SO_LINGER of 0, tcp(7)).
   void reset();
-  // Gives the descriptor back, once nothing of it is under way: `taker` then owns it, in the place of on_close. What had
-  // arrived is delivered first; what is queued is sent first. A pipe's or terminal's own status flags are restored.
+  // Gives the descriptor back, once nothing of it is under way: `taker` then owns it, in the place
+  // of on_close. What had arrived is delivered first; what is queued is sent first. A pipe's or
+  // terminal's own status flags are restored.
   void release(InlineFunction<void(int descriptor)> taker);
 
   // --- Looking
@@ -131,10 +141,10 @@ class Stream {
   uint32_t generation_ = 0;
 };
 
-// Drives a descriptor that the user hands in: a pipe, a terminal, or a connected socket. The stream owns it from then on.
-// Fails for a regular file, a listening or an unconnected socket; the descriptor is then still the user's.
-// A pipe's or a terminal's status flags are shared with whoever else has it open (O_NONBLOCK, open(2)); they are restored
-// when the stream ends.
+// Drives a descriptor that the user hands in: a pipe, a terminal, or a connected socket. The stream
+// owns it from then on. Fails for a regular file, a listening or an unconnected socket; the
+// descriptor is then still the user's. A pipe's or a terminal's status flags are shared with
+// whoever else has it open (O_NONBLOCK, open(2)); they are restored when the stream ends.
 Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options);
 Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOptions> options);
 

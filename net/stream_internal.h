@@ -1,5 +1,5 @@
-// The connection behind the handles: its life, receiving and deadlines are in stream_slot.cpp, its output in
-// stream_output.cpp.
+// The connection behind the handles: its life, receiving and deadlines are in stream_slot.cpp, its
+// output in stream_output.cpp.
 #pragma once
 
 #include <eddy/core/reactor.h>
@@ -22,13 +22,15 @@ class StreamOwner {
 
 class StreamSlot final : public Slot {
  public:
-  // The slot with the user's state in it; the descriptor is the caller's until `begin` or `begin_connect`. nullptr: no
-  // memory.
+  // The slot with the user's state in it; the descriptor is the caller's until `begin` or
+  // `begin_connect`. nullptr: no memory.
   static StreamSlot* make(Reactor& reactor, std::shared_ptr<StreamOptions> options,
                           StreamOwner* owner);
-  // An open connection from now on. At failure the slot is gone, and the descriptor the caller's. 0 or a negative errno.
+  // An open connection from now on. At failure the slot is gone, and the descriptor the caller's. 0
+  // or a negative errno.
   int begin_accepted(int descriptor);
-  // … on a descriptor of any kind; on_open comes in the next turn, since here the user's own call is on the stack.
+  // … on a descriptor of any kind; on_open comes in the next turn, since here the user's own call
+  // is on the stack.
   int begin_adopted(int descriptor, DescriptorKind descriptor_kind);
   // A connection being made. Its end, good or bad, comes by callbacks.
   void begin_connect(int descriptor, const Address& address, std::chrono::nanoseconds timeout);
@@ -77,10 +79,10 @@ class StreamSlot final : public Slot {
     kConnecting = 1,
     kPausedByUser = 2,
     kPausedByOutput = 4,
-    kReceiving = 8,       // the backend was told to
-    kSending = 16,        // the backend has a part of output_
-    kAboveHigh = 32,      // output_ has passed the high watermark and not yet come down to the low one
-    kEndArrived = 64,     // no more comes; end_error_ says why; not told to the user yet
+    kReceiving = 8,    // the backend was told to
+    kSending = 16,     // the backend has a part of output_
+    kAboveHigh = 32,   // output_ has passed the high watermark and not yet come down to the low one
+    kEndArrived = 64,  // no more comes; end_error_ says why; not told to the user yet
     kWriteClosing = 128,  // shutdown_write was called
     kWriteClosed = 256,   // … and done
     kClosing = 512,       // close was called: what is queued is sent first

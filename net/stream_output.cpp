@@ -78,7 +78,8 @@ void StreamSlot::flush() {
     clear(kOpening);
     if (!has(kClosing)) opened();
   }
-  if (!held_.empty() || has(kEndArrived)) [[unlikely]] deliver_held();
+  if (!held_.empty() || has(kEndArrived)) [[unlikely]]
+    deliver_held();
   while (!output_.empty() && !has(kSending | kConnecting) && !closing) {
     const int result = reactor_.operations().send(*this, output_);
     if (result == kPending) {
@@ -100,11 +101,12 @@ void StreamSlot::flush() {
       reactor_.turn().send_awaited = true;
     }
   }
-  if (!has(kReceiving)) [[unlikely]] update_receiving();
+  if (!has(kReceiving)) [[unlikely]]
+    update_receiving();
 }
 
-// The peer is gone. What it sent before lies in the socket still, or is held, and comes first: the end of receiving, which
-// is certain to follow (tcp(7)), then ends the stream.
+// The peer is gone. What it sent before lies in the socket still, or is held, and comes first: the
+// end of receiving, which is certain to follow (tcp(7)), then ends the stream.
 void StreamSlot::send_failed(std::error_code reason) {
   const bool peer_gone = reason == std::errc::broken_pipe || reason == std::errc::connection_reset;
   if (!peer_gone || kind != DescriptorKind::kSocket || has(kClosing | kEndTold)) return end(reason);

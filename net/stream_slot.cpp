@@ -213,12 +213,13 @@ void StreamSlot::pause() {
 void StreamSlot::resume() {
   if (!has(kPausedByUser)) return;
   clear(kPausedByUser);
-  reactor_.turn().want_flush(*this);  // what was held is delivered from there, not from inside this call
+  reactor_.turn().want_flush(
+      *this);  // what was held is delivered from there, not from inside this call
 }
 
 void StreamSlot::update_receiving() {
-  const bool receives = !closing && !has(kConnecting | kOpening | kPausedByUser | kPausedByOutput | kClosing |
-                                         kEndArrived | kEndTold);
+  const bool receives = !closing && !has(kConnecting | kOpening | kPausedByUser | kPausedByOutput |
+                                         kClosing | kEndArrived | kEndTold);
   if (receives == has(kReceiving)) return;
   if (receives) {
     set(kReceiving);
@@ -231,8 +232,8 @@ void StreamSlot::update_receiving() {
 
 // --- Deadlines
 
-// One timer for all three: it fires at the earliest that could be due, and looks whether it is. What moves a deadline
-// only notes the time, which costs the hot path a store.
+// One timer for all three: it fires at the earliest that could be due, and looks whether it is.
+// What moves a deadline only notes the time, which costs the hot path a store.
 void StreamSlot::arm_timer() {
   TimePoint due = TimePoint::max();
   if (has(kConnecting)) {
@@ -252,13 +253,12 @@ void StreamSlot::arm_timer() {
 
 void StreamSlot::check_deadlines() {
   const TimePoint now = reactor_.turn_time();
-  const bool late =
-      has(kConnecting)
-          ? now >= extra_->connect_deadline
-          : (options_->idle_timeout.count() > 0 &&
-             now >= std::max(last_receive_, last_send_) + options_->idle_timeout) ||
-                (options_->stall_timeout.count() > 0 && !output_.empty() &&
-                 now >= last_send_ + options_->stall_timeout);
+  const bool late = has(kConnecting)
+                        ? now >= extra_->connect_deadline
+                        : (options_->idle_timeout.count() > 0 &&
+                           now >= std::max(last_receive_, last_send_) + options_->idle_timeout) ||
+                              (options_->stall_timeout.count() > 0 && !output_.empty() &&
+                               now >= last_send_ + options_->stall_timeout);
   if (late) return end(make_error_code(Errc::kTimedOut));
   arm_timer();
 }

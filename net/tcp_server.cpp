@@ -54,9 +54,11 @@ class TcpServer::Connections final : public StreamOwner {
     for (Stream& stream : all()) stream.close();
     if (count_ == 0) return;
     reactor_.cancel_timer(drain_timer_);
-    drain_timer_ = reactor_.start_timer(deadline, [this] {
-      for (Stream& stream : all()) stream.reset();
-    }, {.referenced = false});
+    drain_timer_ = reactor_.start_timer(deadline,
+                                        [this] {
+                                          for (Stream& stream : all()) stream.reset();
+                                        },
+                                        {.referenced = false});
   }
 
  private:
@@ -96,7 +98,8 @@ class TcpServer::Connections final : public StreamOwner {
 };
 
 TcpServer::TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options)
-    : connections_(std::make_unique<Connections>(reactor, std::move(stream_options), server_options)) {}
+    : connections_(
+          std::make_unique<Connections>(reactor, std::move(stream_options), server_options)) {}
 
 TcpServer::~TcpServer() = default;
 
@@ -108,7 +111,9 @@ Result<void> TcpServer::listen(const Address& address, const ListenOptions& opti
   return connections_->listener().listen(address, options);
 }
 
-Result<Address> TcpServer::local_address() const { return connections_->listener().local_address(); }
+Result<Address> TcpServer::local_address() const {
+  return connections_->listener().local_address();
+}
 
 size_t TcpServer::connections() const { return connections_->count(); }
 

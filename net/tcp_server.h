@@ -5,8 +5,9 @@
 //   }});
 //   if (auto ok = server.listen("127.0.0.1:7000"); !ok) return eddy::report(ok.error());
 //
-// Ownership: the server owns its listening socket and its connections: destroying it resets nothing but closes them all,
-// without callbacks. `close` ends listening alone. Threads: the reactor's alone.
+// Ownership: the server owns its listening socket and its connections: destroying it resets nothing
+// but closes them all, without callbacks. `close` ends listening alone. Threads: the reactor's
+// alone.
 #pragma once
 
 #include <eddy/net/listener.h>
@@ -15,7 +16,8 @@
 namespace eddy {
 
 struct ServerOptions {
-  size_t max_connections = 0;  // above it, new ones wait in the backlog; 0 is as many as there are descriptors
+  size_t max_connections =
+      0;  // above it, new ones wait in the backlog; 0 is as many as there are descriptors
 };
 
 class TcpServer {
@@ -36,8 +38,8 @@ class TcpServer {
 
   // No new connections; those that stand go on.
   void close();
-  // No new connections, and those that stand close once their queues are empty: at `deadline` from now at the latest,
-  // when the rest is reset.
+  // No new connections, and those that stand close once their queues are empty: at `deadline` from
+  // now at the latest, when the rest is reset.
   void drain(std::chrono::nanoseconds deadline);
 
  private:

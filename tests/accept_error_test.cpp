@@ -45,11 +45,12 @@ class AcceptError : public StreamTest {
   }
 };
 
-// Out of descriptors: those who are connected are served on, nothing spins, and the rest is taken once there is room.
+// Out of descriptors: those who are connected are served on, nothing spins, and the rest is taken
+// once there is room.
 TEST_P(AcceptError, OutOfDescriptors) {
   const Address address = serve(echo_options(), {}, {.retry_after = 30ms});
-  // Peers first: they take numbers of this process too. And the limit before the first turn: what an accept of io_uring may
-  // open is settled when it is started.
+  // Peers first: they take numbers of this process too. And the limit before the first turn: what
+  // an accept of io_uring may open is settled when it is started.
   peer = Peer::connect_to(address);
   std::vector<Peer> waiting;
   for (int i = 0; i < 5; ++i) waiting.push_back(Peer::connect_to(address));
@@ -84,7 +85,8 @@ TEST_P(AcceptError, AListenerMayGoWhileItWaitsForDescriptors) {
 
 TEST_P(AcceptError, TextThatIsNoAddress) {
   Listener listener(reactor(), [](int) {});
-  for (const char* text : {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "localhost:1", "::1:1"}) {
+  for (const char* text :
+       {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "localhost:1", "::1:1"}) {
     expect_refused(listener.listen(text), Errc::kBadAddress, text);
     EXPECT_FALSE(listener.is_listening());
   }
@@ -103,7 +105,8 @@ TEST_P(AcceptError, AnAddressOfAnotherMachine) {
   expect_refused(listener.listen("203.0.113.1:80"), errno_code(EADDRNOTAVAIL), "203.0.113.1:80");
 }
 
-// Without privileges, which a child can give up; the port is one that needs them, unless the system says otherwise.
+// Without privileges, which a child can give up; the port is one that needs them, unless the system
+// says otherwise.
 TEST_P(AcceptError, NoPermission) {
   int first_free_port = 1024;
   std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first_free_port;

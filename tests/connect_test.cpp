@@ -30,7 +30,8 @@ class Connect : public StreamTest {
   }
 };
 
-// A listener whose backlog is full: the kernel answers no more, and a connection to it neither stands nor fails.
+// A listener whose backlog is full: the kernel answers no more, and a connection to it neither
+// stands nor fails.
 class FullBacklog {
  public:
   FullBacklog() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -47,7 +48,8 @@ class FullBacklog {
   // Takes what waits, so that the next try of a client succeeds.
   void accept_all() {
     filler_.close();
-    for (int i = 0; i < 2; ++i) accepted_[i].reset(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    for (int i = 0; i < 2; ++i)
+      accepted_[i].reset(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
   }
 
  private:
@@ -129,11 +131,11 @@ TEST_P(Connect, ManyAtOnce) {
 
 TEST_P(Connect, Refused) { EXPECT_EQ(failure_of(closed_port()), std::errc::connection_refused); }
 
-// Nobody can be reached at an address that no route leads to (RFC 5737, and 240.0.0.0/4 is reserved); which error that is, is
-// the routing table's matter, but it is one, and it is told once.
+// Nobody can be reached at an address that no route leads to (RFC 5737, and 240.0.0.0/4 is
+// reserved); which error that is, is the routing table's matter, but it is one, and it is told
+// once.
 TEST_P(Connect, Unreachable) {
-  const std::error_code code =
-      failure_of(*Address::parse("255.255.255.255:9"), {.timeout = 200ms});
+  const std::error_code code = failure_of(*Address::parse("255.255.255.255:9"), {.timeout = 200ms});
   EXPECT_TRUE(code == std::errc::network_unreachable || code == std::errc::permission_denied)
       << code.message();
 }

@@ -1,5 +1,5 @@
-// Closing and destroying is legal in every callback: of this stream, of another one whose events are in the same batch, of
-// the server. What was closed is heard of no more, but for its on_close.
+// Closing and destroying is legal in every callback: of this stream, of another one whose events
+// are in the same batch, of the server. What was closed is heard of no more, but for its on_close.
 #include <memory>
 
 #include "support/stream_test.h"
@@ -85,9 +85,7 @@ class LifetimeCallbacks : public StreamTest {
         case Act::kCloseOther: return other.close();
         case Act::kResetOther: return other.reset();
         case Act::kCloseBoth: other.close(); return self.reset();
-        case Act::kDestroyServer:
-          streams_.clear();
-          test_.server.reset();
+        case Act::kDestroyServer: streams_.clear(); test_.server.reset();
       }
     }
 
@@ -186,7 +184,8 @@ TEST_P(LifetimeCallbacks, OneOfManyClosesTheRest) {
   EXPECT_EQ(told, 1);
 }
 
-// A number that is free again is given to the next connection at once; what was meant for the old one goes nowhere.
+// A number that is free again is given to the next connection at once; what was meant for the old
+// one goes nowhere.
 TEST_P(LifetimeCallbacks, DescriptorsAreReusedWithinABatch) {
   StreamOptions options = echo_options();
   int count = 0;
@@ -210,8 +209,7 @@ TEST_P(LifetimeCallbacks, DescriptorsAreReusedWithinABatch) {
     }));
     for (size_t i = 0; i < peers.size(); ++i) {
       if (peers[i].error != 0) continue;
-      EXPECT_EQ(peers[i].received,
-                "round " + std::to_string(round) + " peer " + std::to_string(i));
+      EXPECT_EQ(peers[i].received, "round " + std::to_string(round) + " peer " + std::to_string(i));
     }
     if (round % 2 == 0) {
       for (Peer& left : peers) left.reset();
@@ -237,7 +235,8 @@ TEST_P(LifetimeCallbacks, ADuplicatedDescriptor) {
 TEST_P(LifetimeCallbacks, TheListenersOwnCallbackDestroysIt) {
   std::optional<Listener> listener;
   Descriptor accepted;
-  const auto only_one = std::make_shared<int>(0);  // lives in the callback, and so must the callback
+  const auto only_one =
+      std::make_shared<int>(0);  // lives in the callback, and so must the callback
   listener.emplace(reactor(), [&, only_one](int fd) {
     accepted.reset(fd);
     listener.reset();

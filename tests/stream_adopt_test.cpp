@@ -45,8 +45,7 @@ class StreamAdopt : public StreamTest {
     const auto refused = adopt(reactor(), fd, journal.options());
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), code) << refused.error().message();
-    EXPECT_NE(refused.error().message().find(hint), std::string::npos)
-        << refused.error().message();
+    EXPECT_NE(refused.error().message().find(hint), std::string::npos) << refused.error().message();
     EXPECT_GE(fcntl(fd, F_GETFD), 0);  // it is still the user's
     run_turns(3);
     EXPECT_TRUE(journal.events.empty());
@@ -178,8 +177,7 @@ TEST_P(StreamAdopt, ATerminal) {
   size_t written = 0;
   EXPECT_TRUE(run_until([&] {
     received += read_all(controller.get());
-    const ssize_t count =
-        ::write(controller.get(), bytes.data() + written, bytes.size() - written);
+    const ssize_t count = ::write(controller.get(), bytes.data() + written, bytes.size() - written);
     if (count > 0) written += static_cast<size_t>(count);
     return received.size() == bytes.size() && journal.data.size() == bytes.size();
   }));

@@ -1,4 +1,5 @@
-// The first page of the README: what a peer sends comes back, whole and in order, at every size and pace.
+// The first page of the README: what a peer sends comes back, whole and in order, at every size and
+// pace.
 #include <algorithm>
 #include <memory>
 
@@ -24,9 +25,7 @@ class StreamEcho : public StreamTest {
 TEST_P(StreamEcho, OneByte) { exchange(1, 1, SIZE_MAX); }
 TEST_P(StreamEcho, SixtyFourBytes) { exchange(64, 64, SIZE_MAX); }
 TEST_P(StreamEcho, SixteenKibibytes) { exchange(16 << 10, SIZE_MAX, SIZE_MAX); }
-TEST_P(StreamEcho, AroundASegment) {
-  exchange(256 * 1024 - 1, SIZE_MAX, SIZE_MAX);
-}
+TEST_P(StreamEcho, AroundASegment) { exchange(256 * 1024 - 1, SIZE_MAX, SIZE_MAX); }
 TEST_P(StreamEcho, EightMebibytes) { exchange(8 << 20, SIZE_MAX, SIZE_MAX); }
 TEST_P(StreamEcho, ManySmallWrites) { exchange(200'000, 64, SIZE_MAX); }
 TEST_P(StreamEcho, APeerThatWritesByteByByte) { exchange(2'000, 1, SIZE_MAX); }
@@ -50,7 +49,8 @@ TEST_P(StreamEcho, APeerThatReadsLate) {
 TEST_P(StreamEcho, PingPong) {
   serve_one(echo_options());
   for (int i = 0; i < 200; ++i) {
-    const std::string message = pattern(1 + static_cast<size_t>(i) * 37 % 1000, static_cast<uint64_t>(i));
+    const std::string message =
+        pattern(1 + static_cast<size_t>(i) * 37 % 1000, static_cast<uint64_t>(i));
     ASSERT_EQ(peer.send(message), message.size());
     ASSERT_TRUE(run_until([&] { return peer.has_received(message); }));
     peer.received.clear();

@@ -27,7 +27,7 @@ TEST_P(StreamPause, APauseInOnDataHoldsTheRest) {
     paused.pause();
   };
   serve_one(std::move(options));
-  const std::string message = pattern(500'000);
+  const std::string message = pattern(3'000'000);
   size_t sent = 0;
   ASSERT_TRUE(run_until([&] {
     sent += peer.send(std::string_view(message).substr(sent));

@@ -1,4 +1,5 @@
-// A descriptor that a stream gives back is whole: nothing was lost, and nothing of eddy is left in it.
+// A descriptor that a stream gives back is whole: nothing was lost, and nothing of eddy is left in
+// it.
 #include <fcntl.h>
 
 #include "support/stream_test.h"

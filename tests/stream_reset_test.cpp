@@ -74,8 +74,7 @@ TEST_P(StreamReset, AlsoWhenASendMeetsTheResetFirst) {
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
   EXPECT_EQ(journal.data, "last words");
   EXPECT_EQ(journal.count("close"), 1U);
-  EXPECT_TRUE(journal.code == std::errc::connection_reset ||
-              journal.code == std::errc::broken_pipe)
+  EXPECT_TRUE(journal.code == std::errc::connection_reset || journal.code == std::errc::broken_pipe)
       << journal.code.message();
 }
 
@@ -89,7 +88,8 @@ TEST_P(StreamReset, AnswersToAPeerThatIsGoneDoNotHideWhatItSent) {
   peer.send("1");
   ASSERT_TRUE(run_until([&] { return journal.data == "1"; }));
   run_turns();
-  // It leaves with an answer unread, which resets the connection, right after a last request of several segments.
+  // It leaves with an answer unread, which resets the connection, right after a last request of
+  // several segments.
   const std::string request = pattern(300'000);
   size_t sent = 0;
   ASSERT_TRUE(run_until([&] {
@@ -108,8 +108,7 @@ TEST_P(StreamReset, SendingToAPeerThatIsGoneIsAnErrorAndNoSignal) {
   peer.close();
   // The first send is answered by a reset, the second meets it.
   EXPECT_TRUE(run_until([&] { return journal.closed() || (stream.send("x"), false); }));
-  EXPECT_TRUE(journal.code == std::errc::connection_reset ||
-              journal.code == std::errc::broken_pipe)
+  EXPECT_TRUE(journal.code == std::errc::connection_reset || journal.code == std::errc::broken_pipe)
       << journal.code.message();
   EXPECT_EQ(journal.count("close"), 1U);
 }
@@ -120,8 +119,7 @@ TEST_P(StreamReset, ManyPiecesToAPeerThatIsGoneAreAnErrorAndNoSignal) {
   peer.reset();
   for (int i = 0; i < 10; ++i) stream.send(Slice::copy_of("piece"));
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
-  EXPECT_TRUE(journal.code == std::errc::connection_reset ||
-              journal.code == std::errc::broken_pipe)
+  EXPECT_TRUE(journal.code == std::errc::connection_reset || journal.code == std::errc::broken_pipe)
       << journal.code.message();
 }
 

@@ -108,9 +108,8 @@ TEST_P(StreamSend, EveryKindOfBytesInOrder) {
     to.send(Slice());
     to.send("");
   });
-  EXPECT_TRUE(run_until([&] {
-    return peer.has_received("copied static reserved slice adopted shared middle");
-  }));
+  EXPECT_TRUE(run_until(
+      [&] { return peer.has_received("copied static reserved slice adopted shared middle"); }));
 }
 
 TEST_P(StreamSend, BytesFromAnotherThread) {

@@ -6,8 +6,8 @@ namespace {
 
 class StreamWatermark : public StreamTest {
  protected:
-  // Sends to a peer that does not read: first in small steps, until the kernel takes no more, then until the queue holds
-  // `bytes`.
+  // Sends to a peer that does not read: first in small steps, until the kernel takes no more, then
+  // until the queue holds `bytes`.
   void fill_queue(size_t bytes) {
     for (int quiet = 0; quiet < 20; quiet = stream.queued_bytes() == 0 ? 0 : quiet + 1) {
       if (stream.queued_bytes() == 0) stream.send(Slice::copy_of(pattern(16'000)));
@@ -143,7 +143,8 @@ TEST_P(StreamWatermark, QueuedBytesAreWhatThePeerHasNotTaken) {
   EXPECT_TRUE(run_until([&] { return stream.queued_bytes() == 0; }));
 }
 
-// An echo to somebody who only ever sends: the watermark, and what was under way when it was passed.
+// An echo to somebody who only ever sends: the watermark, and what was under way when it was
+// passed.
 TEST_P(StreamWatermark, AnEchoToAPeerThatNeverReadsIsBounded) {
   StreamOptions options = echo_options();
   options.high_watermark_bytes = 200'000;
@@ -156,7 +157,8 @@ TEST_P(StreamWatermark, AnEchoToAPeerThatNeverReadsIsBounded) {
     most = std::max(most, stream.queued_bytes());
   }
   EXPECT_LT(transfer.sent, uint64_t{256} << 20);
-  // epoll stops at once; io_uring may have a quota under way, and one more that was armed as it came in.
+  // epoll stops at once; io_uring may have a quota under way, and one more that was armed as it
+  // came in.
   EXPECT_LE(most, 200'000 + 3 * size_t{reactor_options.receive_quota_bytes});
   peer.reset();
   EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));

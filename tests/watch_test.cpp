@@ -154,7 +154,8 @@ TEST_P(WatchTest, AHangUpIsToldAskedForOrNot) {
   write_end.reset();
   EXPECT_TRUE(run_until([&] { return any(last & Interest::kHangup); }));
   const int before = calls;
-  EXPECT_TRUE(run_until([&] { return calls > before + 2; }));  // until somebody does something about it
+  EXPECT_TRUE(
+      run_until([&] { return calls > before + 2; }));  // until somebody does something about it
   reading.set_interest(Interest::kNone);
   run_turns(2);
   calls = 0;

@@ -1,7 +1,8 @@
 // How late a timer fires in an idle loop, beside a bare epoll_pwait2 with the same deadlines.
 //
-// Each iteration is one deadline of a millisecond. The three take turns in rounds; the counters are percentiles of
-// the lateness in ns over all rounds, and `p99_ratio` is the median over rounds of the ratio to the bare call's p99.
+// Each iteration is one deadline of a millisecond. The three take turns in rounds; the counters are
+// percentiles of the lateness in ns over all rounds, and `p99_ratio` is the median over rounds of
+// the ratio to the bare call's p99.
 #include <benchmark/benchmark.h>
 #include <eddy/core/histogram.h>
 #include <eddy/core/reactor.h>

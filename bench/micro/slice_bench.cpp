@@ -51,7 +51,8 @@ void broadcast(benchmark::State& state) {
 }
 BENCHMARK(broadcast)->Arg(100)->Arg(10'000);
 
-// The seam: the cheapest call through Kernel, beside which a system call takes a hundred times as long.
+// The seam: the cheapest call through Kernel, beside which a system call takes a hundred times as
+// long.
 void seam(benchmark::State& state) {
   Kernel& kernel = linux_kernel();
   benchmark::DoNotOptimize(&kernel);

@@ -1,7 +1,9 @@
-// What the suites of the contract are run on: every backend, and io_uring also as older kernels have it.
+// What the suites of the contract are run on: every backend, and io_uring also as older kernels
+// have it.
 //
-// A suite that ends with EDDY_ON_EVERY_CONFIGURATION(Suite) has each of its tests once for each of the configurations
-// that this kernel and the environment's EDDY_BACKEND allow: Suite.Test/Epoll, Suite.Test/Uring, …
+// A suite that ends with EDDY_ON_EVERY_CONFIGURATION(Suite) has each of its tests once for each of
+// the configurations that this kernel and the environment's EDDY_BACKEND allow: Suite.Test/Epoll,
+// Suite.Test/Uring, …
 #pragma once
 
 #include <eddy/core/linux_kernel.h>
@@ -20,7 +22,8 @@ struct Configuration {
   ReactorOptions options;
 };
 
-inline void PrintTo(const Configuration& configuration, std::ostream* out) {  // NOLINT: GoogleTest's name
+inline void PrintTo(const Configuration& configuration,
+                    std::ostream* out) {  // NOLINT: GoogleTest's name
   *out << configuration.name;
 }
 
@@ -56,7 +59,6 @@ inline const std::vector<Configuration>& offered_configurations() {
 
 }  // namespace eddy::test
 
-#define EDDY_ON_EVERY_CONFIGURATION(suite)                                             \
-  INSTANTIATE_TEST_SUITE_P(, suite,                                                    \
-                           testing::ValuesIn(::eddy::test::offered_configurations()), \
+#define EDDY_ON_EVERY_CONFIGURATION(suite)                                                     \
+  INSTANTIATE_TEST_SUITE_P(, suite, testing::ValuesIn(::eddy::test::offered_configurations()), \
                            [](const auto& test) { return test.param.name; })

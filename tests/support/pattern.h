@@ -9,7 +9,8 @@
 
 namespace eddy::test {
 
-// The period is a prime above any buffer's size in use, so that no shift by a power of two goes unseen.
+// The period is a prime above any buffer's size in use, so that no shift by a power of two goes
+// unseen.
 inline char pattern_at(uint64_t offset) {
   const uint64_t place = offset % 16'777'213;
   return static_cast<char>((place * 0x9E3779B97F4A7C15U) >> 56);

@@ -1,10 +1,11 @@
 // The other side of a connection, made of plain system calls: what eddy is tested against.
 //
-// Everything but `connect_to` returns at once, so that a test drives the peer and the reactor from one thread.
+// Everything but `connect_to` returns at once, so that a test drives the peer and the reactor from
+// one thread.
 #pragma once
 
-#include <errno.h>
 #include <eddy/net/address.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/tcp.h>  // not netinet/tcp.h, whose tcp_info is older
 #include <netinet/in.h>
@@ -29,8 +30,8 @@ class Peer {
     if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   }
 
-  // On loopback the handshake is over when connect(2) returns, whether or not anybody accepts. `receive_buffer_bytes`: 0 is
-  // the system's own.
+  // On loopback the handshake is over when connect(2) returns, whether or not anybody accepts.
+  // `receive_buffer_bytes`: 0 is the system's own.
   static Peer connect_to(const Address& address, int receive_buffer_bytes = 0) {
     Descriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;
@@ -106,12 +107,14 @@ class Peer {
   Descriptor socket_;
 };
 
-// Sends and receives the bytes of a pattern, piece by piece, and looks at every one that comes back.
+// Sends and receives the bytes of a pattern, piece by piece, and looks at every one that comes
+// back.
 class PatternExchange {
  public:
   PatternExchange(Peer& peer, uint64_t size) : peer_(peer), size_(size) {}
 
-  // `send_most`, `receive_most`: what one step may move in either direction. True when everything has come back.
+  // `send_most`, `receive_most`: what one step may move in either direction. True when everything
+  // has come back.
   bool step(size_t send_most = 1 << 16, size_t receive_most = SIZE_MAX) {
     send_step(send_most);
     peer_.receive(receive_most);

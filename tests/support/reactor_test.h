@@ -1,5 +1,5 @@
-// The fixture of every suite of the contract: a reactor of the configuration under test, and the check that it leaves
-// nothing behind.
+// The fixture of every suite of the contract: a reactor of the configuration under test, and the
+// check that it leaves nothing behind.
 #pragma once
 
 #include <eddy/core/linux_kernel.h>
@@ -40,8 +40,8 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
   bool is_epoll() { return reactor().backend().kind == BackendKind::kEpoll; }
   Counters counters() { return reactor().stats().counters; }
 
-  // Turns until the condition holds; false when it does not come to hold. Between turns the condition may drive peers, so
-  // no turn waits for long, and none does while something happens.
+  // Turns until the condition holds; false when it does not come to hold. Between turns the
+  // condition may drive peers, so no turn waits for long, and none does while something happens.
   bool run_until(const std::function<bool()>& condition,
                  std::chrono::nanoseconds within = kDeadline) {
     const auto deadline = std::chrono::steady_clock::now() + within;
@@ -88,7 +88,6 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
     reactor_.reset();
     EXPECT_EQ(open_descriptors(), descriptors_at_start_);
   }
-
 
  private:
   const size_t descriptors_at_start_ = open_descriptors();

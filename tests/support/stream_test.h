@@ -12,7 +12,8 @@
 
 namespace eddy::test {
 
-// What streams told, in order: "open", "data", "end", "drain", "close". Data that comes in several pieces is one entry.
+// What streams told, in order: "open", "data", "end", "drain", "close". Data that comes in several
+// pieces is one entry.
 class Journal {
  public:
   // Callbacks that write it. The journal must outlive the streams.
