@@ -1,0 +1,45 @@
+#include "allocations.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+#include <atomic>
+#include <new>
+
+namespace eddy::test {
+namespace {
+
+std::atomic<size_t> count = 0;
+std::atomic<size_t> live_bytes = 0;
+
+void* allocate(size_t size, size_t alignment) {
+  void* memory = nullptr;
+  if (posix_memalign(&memory, alignment, size) != 0) throw std::bad_alloc();
+  count.fetch_add(1, std::memory_order_relaxed);
+  live_bytes.fetch_add(malloc_usable_size(memory), std::memory_order_relaxed);
+  return memory;
+}
+
+void release(void* memory) {
+  if (memory == nullptr) return;
+  live_bytes.fetch_sub(malloc_usable_size(memory), std::memory_order_relaxed);
+  free(memory);
+}
+
+}  // namespace
+
+Allocations allocations() noexcept { return {count.load(), live_bytes.load()}; }
+
+}  // namespace eddy::test
+
+// The other forms call these (new.delete.single, new.delete.array).
+void* operator new(size_t size) { return eddy::test::allocate(size, sizeof(void*)); }
+void* operator new(size_t size, std::align_val_t alignment) {
+  return eddy::test::allocate(size, static_cast<size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { eddy::test::release(memory); }
+void operator delete(void* memory, size_t) noexcept { eddy::test::release(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { eddy::test::release(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept {
+  eddy::test::release(memory);
+}
