@@ -88,7 +88,8 @@ class InlineFunction<Result(Arguments...)> {
   static void relocate_inline(void* from, void* to) noexcept {
     Target& target = target_in<Target>(from);
     ::new (to) Target(std::move(target));
-    target.~Target();
+    target.~Target();  // NOLINT(bugprone-use-after-move): what was moved from is still to be
+                       // destroyed
   }
   template <typename Target>
   static void destroy_inline(void* storage) noexcept {

@@ -406,6 +406,7 @@ Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)
     return watched;
   }
   watched->slot_->signal_number = signal_number;
+  watched->set_keeps_alive(false);
   return watched;
 }
 

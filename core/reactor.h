@@ -41,7 +41,7 @@ namespace eddy {
 
 struct ReactorOptions {
   BackendKind backend = BackendKind::kAuto;
-  BufferRingOptions buffers;
+  BufferRingOptions buffers{};
   // Latency over CPU: poll for so long before sleeping.
   std::chrono::microseconds spin{0};
   // CPU over latency: let completions gather for so long before waking (io_uring, Linux 6.12; else
@@ -87,7 +87,7 @@ class Reactor {
  public:
   // Keeps an error of its set-up, and gives it to the first call that can return it.
   explicit Reactor(const ReactorOptions& options = {});
-  Reactor(Kernel& kernel, const ReactorOptions& options = {});
+  explicit Reactor(Kernel& kernel, const ReactorOptions& options = {});
   static Result<std::unique_ptr<Reactor>> open(const ReactorOptions& options = {});
   ~Reactor();
   Reactor(const Reactor&) = delete;
@@ -107,7 +107,8 @@ class Reactor {
   Result<size_t> run_once(std::chrono::nanoseconds timeout = std::chrono::nanoseconds(-1));
   // Ends `run` after the present turn. Any thread.
   void stop();
-  // Keeps `run` from returning though nothing is left; each ref wants its unref.
+  // Keeps `run` from returning though nothing is left, for a thread that will post, say; each ref
+  // wants its unref.
   void ref() { ++references_; }
   void unref() { --references_; }
   bool alive() const;

@@ -14,6 +14,7 @@ constexpr size_t kSignalSetBytes = 8;  // the kernel's sigset_t (_NSIG / 8)
 constexpr int kAttempts = 1000;
 
 unsigned load(const unsigned* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
+// NOLINTNEXTLINE(readability-non-const-parameter): the built-in writes to it
 void store(unsigned* word, unsigned value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
 
 UringOperation operation_of(const io_uring_sqe& entry) {

@@ -111,8 +111,9 @@ class UringFaults {
   View shadow_ = {};
   uint64_t enters_ = 0;
   std::unordered_map<uint64_t, Live> live_;  // by user_data
-  // Those that complete only at failure (IOSQE_CQE_SKIP_SUCCESS), which is while they are submitted: no completion when
-  // `enter` returns is a success, unless the kernel's queue has overflowed, so theirs are never late.
+  // Those that complete only at failure (IOSQE_CQE_SKIP_SUCCESS), which is while they are
+  // submitted: no completion when `enter` returns is a success, unless the kernel's queue has
+  // overflowed, so theirs are never late.
   std::vector<uint64_t> tried_;
   std::list<Held> held_;          // in the kernel's order
   std::vector<uint64_t> to_end_;  // multishot operations

@@ -5,6 +5,10 @@
 // with what holds; a hang-up or an error is told asked for or not, as poll(2) does, until the watch
 // is closed or its interest is kNone.
 //
+// Interest (core/slot.h) is a set: kReadable | kWritable | kPriority to ask for, and kHangup and
+// kError as well in what is told. Look with `any(ready & Interest::kReadable)`. A pipe's end comes
+// as kHangup, perhaps alone: read until 0 then too.
+//
 // Rules: a descriptor has one watch at a time (a second is refused with EEXIST); regular files are
 // always ready, and are refused. Close the watch before the descriptor. Copies of the handle name
 // the same watch; destroying a handle does nothing; using one whose watch is closed does nothing

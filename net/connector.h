@@ -19,8 +19,8 @@ namespace eddy {
 
 struct ConnectOptions {
   std::chrono::nanoseconds timeout{
-      std::chrono::seconds(10)};  // 0: the kernel's own, some two minutes
-  std::optional<Address> source;  // an address of this machine's; port 0: any free one
+      std::chrono::seconds(10)};    // 0: the kernel's own, some two minutes
+  std::optional<Address> source{};  // an address of this machine's; port 0: any free one
 };
 
 class Connector {

@@ -71,7 +71,10 @@ struct StreamOptions {
   size_t high_watermark_bytes = 1024 * 1024;
   size_t low_watermark_bytes = 256 * 1024;
   size_t hard_limit_bytes = 64 * 1024 * 1024;
-  bool read_while_full = false;  // go on reading though the queue is above the high watermark
+  // Go on reading though the queue is above the high watermark. For who sends and receives at once,
+  // as a pipelining client or a load generator: when both peers stop reading above their mark, each
+  // waits for the other for ever, and who refills the queue in on_drain never reads in between.
+  bool read_while_full = false;
   // 0 is never. Idle: nothing arrived and nothing was taken for so long. Stalled: the queue is not
   // empty, and the peer has taken nothing for so long.
   std::chrono::nanoseconds idle_timeout{0};

@@ -11,15 +11,15 @@ class StreamRelease : public StreamTest {
  protected:
   // Releases the stream and waits for its descriptor.
   void release() {
-    stream.release([this](int fd) { taken.reset(fd); });
-    EXPECT_FALSE(taken.is_open());  // not from inside the call
-    EXPECT_TRUE(run_until([&] { return taken.is_open(); }));
+    stream.release([this](int fd) { taken_.reset(fd); });
+    EXPECT_FALSE(taken_.is_open());  // not from inside the call
+    EXPECT_TRUE(run_until([&] { return taken_.is_open(); }));
   }
   void TearDown() override {
-    taken.reset();
+    taken_.reset();
     StreamTest::TearDown();
   }
-  Descriptor taken;
+  Descriptor taken_;
 };
 
 TEST_P(StreamRelease, TheTakerReadsOnAndWritesOn) {
@@ -30,7 +30,7 @@ TEST_P(StreamRelease, TheTakerReadsOnAndWritesOn) {
   EXPECT_EQ(server->connections(), 0U);
   EXPECT_EQ(journal.count("close"), 0U);
   peer.send("for the taker");
-  Peer side(taken.release());
+  Peer side(taken_.release());
   EXPECT_TRUE(run_until([&] { return side.has_received("for the taker"); }));
   side.send("from the taker");
   EXPECT_TRUE(run_until([&] { return peer.has_received("from the taker"); }));
@@ -40,13 +40,13 @@ TEST_P(StreamRelease, WhatIsQueuedIsSentFirst) {
   serve_one(journal.options());
   const std::string bytes = pattern(4 << 20);
   stream.send(Slice::copy_of(bytes));
-  stream.release([this](int fd) { taken.reset(fd); });
+  stream.release([this](int fd) { taken_.reset(fd); });
   EXPECT_FALSE(stream.send("too late"));
   EXPECT_TRUE(run_until([&] {
     peer.receive();
-    return taken.is_open();
+    return taken_.is_open();
   }));
-  taken.reset();
+  taken_.reset();
   EXPECT_TRUE(run_until([&] { return peer.has_ended(); }));
   EXPECT_TRUE(peer.received == bytes);
 }
@@ -59,9 +59,9 @@ TEST_P(StreamRelease, NoByteIsLostBetweenTheTwo) {
     const std::string bytes = pattern(600'000);
     size_t sent = peer.send(bytes);
     run_turns(turns);
-    stream.release([this](int fd) { taken.reset(fd); });
-    ASSERT_TRUE(run_until([&] { return taken.is_open(); }));
-    Peer side(taken.release());
+    stream.release([this](int fd) { taken_.reset(fd); });
+    ASSERT_TRUE(run_until([&] { return taken_.is_open(); }));
+    Peer side(taken_.release());
     ASSERT_TRUE(run_until([&] {
       sent += peer.send(std::string_view(bytes).substr(sent));
       side.receive();
@@ -80,7 +80,7 @@ TEST_P(StreamRelease, WhatAPauseHeldIsDeliveredFirst) {
   peer.send("2");
   run_turns();
   release();
-  Peer side(taken.release());
+  Peer side(taken_.release());
   side.receive();
   EXPECT_EQ(journal.data + side.received, "12");
 }
@@ -93,8 +93,8 @@ TEST_P(StreamRelease, APipesStatusFlagsAreRestored) {
   stream = *adopt(reactor(), fds[0], journal.options());
   run_turns(2);
   release();
-  EXPECT_EQ(taken.get(), fds[0]);
-  EXPECT_EQ(fcntl(taken.get(), F_GETFL), before);
+  EXPECT_EQ(taken_.get(), fds[0]);
+  EXPECT_EQ(fcntl(taken_.get(), F_GETFL), before);
 }
 
 // The other order of shutting down: the reactor goes first.
