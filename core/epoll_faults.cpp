@@ -59,7 +59,9 @@ int EpollFaults::wait(int epoll_fd, epoll_event* events, int capacity, int64_t t
   if (count < 0) return count;
   for (auto& [fd, entry] : registered_) {
     for (const epoll_event& event : std::span(events, static_cast<size_t>(count))) {
-      if (event.data.u64 == entry.data && (event.events & EPOLLOUT) != 0) entry.was_writable = true;
+      if (event.data.u64 != entry.data) continue;
+      if ((event.events & EPOLLOUT) != 0) entry.was_writable = true;
+      entry.lasting |= event.events & (EPOLLRDHUP | EPOLLHUP);
     }
   }
   return add_told(epoll_fd, events, count, capacity);
@@ -78,7 +80,7 @@ int EpollFaults::add_told(int epoll_fd, epoll_event* events, int count, int capa
       event->events = 0;
       event->data.u64 = entry.data;
     }
-    event->events |= told;
+    event->events |= told | entry.lasting;
     entry.to_tell = 0;
   }
   return count;

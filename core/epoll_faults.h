@@ -33,6 +33,7 @@ class EpollFaults {
     uint32_t events;
     uint64_t data;
     uint32_t to_tell = 0;
+    uint32_t lasting = 0;      // told once, true for good, so told with all that comes later
     bool can_be_read = false;  // no pipe's other end
     bool was_writable = false;
   };
