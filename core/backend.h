@@ -91,6 +91,8 @@ class Backend {
   virtual int poll_descriptor() = 0;
   // Operations that the kernel has; 0 once every slot has closed.
   virtual size_t in_flight() const = 0;
+  // Streams wait for a segment of the buffer ring, and none is free.
+  virtual bool starves() const = 0;
 };
 
 }  // namespace eddy

@@ -61,6 +61,7 @@ class EpollBackend final : public Backend {
   }
   int poll_descriptor() override { return epoll_fd_; }
   size_t in_flight() const override { return in_flight_; }
+  bool starves() const override { return !parked_.empty() && !can_unpark(); }
 
  private:
   int control(int operation, Slot& slot, uint32_t events);

@@ -307,10 +307,26 @@ void Reactor::flush_dirty() {
 }
 
 // The ring ran dry: what has waited long in queues, in small pieces, is copied out of it.
+// Once a millisecond at the most, since it looks at every slot; and again for as long as it was not
+// enough, or slow readers could keep the ring from everybody else.
 void Reactor::relieve_ring() {
+  constexpr std::chrono::milliseconds kPatience(1);
   turn_->relief_wanted = false;
+  if (timers_.deadline(relief_timer_)) return;
+  relocate_queues(false);
+  relief_timer_ = timers_.start(
+      after(turn_time_, kPatience),
+      [this] {
+        if (!backend_->starves()) return;
+        relocate_queues(true);
+        turn_->relief_wanted = true;
+      },
+      {.referenced = false});
+}
+
+void Reactor::relocate_queues(bool all) {
   for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) {
-    if (!slot->closing) slot->relocate();
+    if (!slot->closing) slot->relocate(all);
   }
 }
 

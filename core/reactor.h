@@ -205,6 +205,7 @@ class Reactor {
   void finish_turn(size_t timers, size_t posted);
   void flush_dirty();
   void relieve_ring();
+  void relocate_queues(bool all);
   void trim_ring_later();
   void run_deferred();
   void free_retired();
@@ -223,6 +224,7 @@ class Reactor {
   std::unique_ptr<Backend> backend_;
   TimerWheel timers_;
   TimerId trim_timer_;
+  TimerId relief_timer_;
   Slot* live_ = nullptr;  // all slots
   std::vector<Slot*> retired_;
   std::vector<InlineFunction<void()>> deferred_;

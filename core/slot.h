@@ -79,8 +79,9 @@ class alignas(64) Slot {
   // Its owner or the reactor is being destroyed: close, if that has not begun, and call nothing of
   // the user's any more.
   virtual void abandon() {}
-  // Copy small pieces that have waited long out of the buffer ring, which is exhausted.
-  virtual void relocate() {}
+  // Copy what waits in queues out of the buffer ring, which is exhausted: at first where it is
+  // little; `all` of what does not move, if that was not enough.
+  virtual void relocate(bool /*all*/) {}
   // Start what waits to be started: asked for by `Turn::want_flush`, called once at the end of a
   // turn or earlier.
   virtual void flush() {}

@@ -97,10 +97,7 @@ void UringBackend::arm_receive(Slot& slot) {
 
 void UringBackend::stop_receiving(Slot& slot) {
   slot.wanted &= ~kReceiving;
-  if (slot.parked) {
-    slot.parked = false;
-    parked_.remove(slot);
-  }
+  leave_parked(slot);
   cancel(slot, slot.kind == DescriptorKind::kSocket ? kReceive : kPoll);
 }
 
@@ -243,10 +240,7 @@ void UringBackend::close(Slot& slot) {
   slot.closing = true;
   if (slot.role == SlotRole::kListener && (slot.wanted & kHoldsAccepts) != 0) accepts_due_ = true;
   slot.wanted = 0;
-  if (slot.parked) {
-    slot.parked = false;
-    parked_.remove(slot);
-  }
+  leave_parked(slot);
   if (slot.in_flight == 0) return finish_close(slot);
   io_uring_sqe& entry = start(slot, kCancelAll);
   entry.opcode = IORING_OP_ASYNC_CANCEL;
@@ -313,6 +307,20 @@ void UringBackend::unpark() {
     slot->parked = false;
     receive(*slot);
   }
+}
+
+void UringBackend::unpark_by_hand() {
+  while (!parked_by_hand_.empty() && can_read_by_hand()) {
+    Slot& slot = *parked_by_hand_.pop();
+    slot.parked = false;
+    read_by_hand(slot);
+  }
+}
+
+void UringBackend::leave_parked(Slot& slot) {
+  if (!slot.parked) return;
+  slot.parked = false;
+  (slot.kind == DescriptorKind::kSocket ? parked_ : parked_by_hand_).remove(slot);
 }
 
 Result<std::unique_ptr<Backend>> make_uring_backend(Turn& turn,

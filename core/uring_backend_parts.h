@@ -48,10 +48,14 @@ class UringBackend final : public Backend {
   void dispatch() override;
   bool has_ready() const override {
     return queue_->ready() != 0 || accepts_due_ || !closed_.empty() ||
-           (!parked_.empty() && can_unpark());
+           (!parked_.empty() && can_unpark()) || (!parked_by_hand_.empty() && can_read_by_hand());
   }
   int poll_descriptor() override;
   size_t in_flight() const override { return slots_; }
+  bool starves() const override {
+    return (!parked_.empty() && !can_unpark()) ||
+           (!parked_by_hand_.empty() && !can_read_by_hand());
+  }
 
  private:
   // The operation of a SocketId, and 1 << operation in Slot::in_flight while the kernel has it.
@@ -99,6 +103,7 @@ class UringBackend final : public Backend {
   void settle_try(Slot& slot);
   void cancel(Slot& slot, Operation operation);
   void unpark();
+  void unpark_by_hand();
   void finish_close(Slot& slot);
   void promote(Slot& slot);
   void demote(Slot& slot);
@@ -121,7 +126,9 @@ class UringBackend final : public Backend {
   void write_by_hand(Slot& slot);
   void end_receive(Slot& slot, int error);
   void park(Slot& slot);
-  bool can_unpark() const { return buffers_.open_segments() != 0 || turn_.ring.has_free(); }
+  bool can_unpark() const { return buffers_.open_segments() != 0 || buffers_.can_replenish(); }
+  bool can_read_by_hand() const { return read_cursor_.has_room(kLeastReadRoom); }
+  void leave_parked(Slot& slot);
 
   Turn& turn_;
   Kernel& kernel_;
@@ -133,7 +140,8 @@ class UringBackend final : public Backend {
   UringArena arena_;
   SegmentCursor read_cursor_;  // of pipes and terminals
   int wake_fd_ = -1;           // what a foreign loop waits for, once it has asked
-  ReadyList parked_;           // streams that wait for a segment
+  ReadyList parked_;           // sockets that wait for a segment in the kernel's hands
+  ReadyList parked_by_hand_;   // pipes and terminals that wait for a free one
   ReadyList closed_;           // slots whose on_closed is due
   std::vector<Slot*> tries_;   // slots whose send is tried by the next `enter`
   std::vector<Slot*> settled_;

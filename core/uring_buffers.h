@@ -32,8 +32,11 @@ class UringBuffers {
     const unsigned going_round = ring_.in_use_by_kernel();
     const unsigned few = ring_.options().initial_segments;
     const unsigned wanted = std::max(few, going_round + (starved ? (few + 1) / 2 : 0));
-    if (going_round < wanted && ring_.has_free()) hand_over(wanted - going_round);
+    const unsigned allowed = std::min(wanted, most());
+    if (going_round < allowed && ring_.has_free()) hand_over(allowed - going_round);
   }
+  // replenish(true) would hand one over.
+  bool can_replenish() const { return ring_.has_free() && ring_.in_use_by_kernel() < most(); }
   // The bytes of a completion that names a buffer, in the order of the completion queue.
   Slice take(const UringQueue::Completion& completion) {
     Segment& segment =
@@ -47,6 +50,8 @@ class UringBuffers {
 
  private:
   void hand_over(unsigned count);
+  // One is left for what is filled by hand, which could not get it back from the kernel.
+  unsigned most() const { return std::max(ring_.options().max_segments - 1, 1U); }
 
   BufferRing& ring_;
   Kernel* kernel_ = nullptr;

@@ -133,12 +133,13 @@ void UringBackend::end_receive(Slot& slot, int error) {
 
 // Until the next `wait`, if there are segments to hand over; else until one comes back.
 void UringBackend::park(Slot& slot) {
-  if (!can_unpark()) {
+  const bool by_hand = slot.kind != DescriptorKind::kSocket;
+  if (by_hand || !can_unpark()) {
     ++turn_.counters.parked;
     turn_.relief_wanted = true;
   }
   slot.parked = true;
-  parked_.push(slot);
+  (by_hand ? parked_by_hand_ : parked_).push(slot);
 }
 
 void UringBackend::complete_send(Slot& slot, int result) {

@@ -47,7 +47,7 @@ class StreamSlot final : public Slot {
   void on_connect(int result) override;
   void on_closed() override;
   void flush() override;
-  void relocate() override;
+  void relocate(bool all) override;
   void abandon() override;
   SliceQueue* output() override { return &output_; }
 

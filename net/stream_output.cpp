@@ -8,8 +8,10 @@
 
 namespace eddy {
 
-// What may be copied out of an exhausted ring for one stream: more than this is worth its segment.
+// What is copied out of an exhausted ring for one stream at once. More than this is worth waiting
+// for: in so long, a peer that reads has taken some.
 constexpr size_t kRelocatableBytes = 64 * 1024;
+constexpr std::chrono::milliseconds kPatience(1);
 
 bool StreamSlot::send(Slice&& bytes) {
   if (!can_send()) return false;
@@ -171,9 +173,11 @@ void StreamSlot::fire_marks(std::error_code code) {
 
 // --- Exhaustion of the ring
 
-void StreamSlot::relocate() {
-  if (held_.bytes() <= kRelocatableBytes) relocate_queue(held_);
-  if (output_.bytes() > kRelocatableBytes || has(kRelocating)) return;
+void StreamSlot::relocate(bool all) {
+  const TimePoint long_ago = reactor_.turn_time() - kPatience;
+  if (held_.bytes() <= kRelocatableBytes || all) relocate_queue(held_);
+  const bool moves = !all || last_send_ > long_ago;
+  if ((output_.bytes() > kRelocatableBytes && moves) || has(kRelocating)) return;
   if (!has(kSending)) return relocate_queue(output_);
   bool in_ring = false;
   for (SliceNode* node = output_.head(); node != nullptr; node = node->next) {

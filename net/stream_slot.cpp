@@ -59,7 +59,8 @@ int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind) {
   }
   const int flags = reactor_.kernel().get_status_flags(fd);
   // Nothing comes from a terminal that is open for writing alone; reading it would be an error.
-  if (flags >= 0 && (flags & O_ACCMODE) == O_WRONLY) set(kEndTold);
+  const bool write_only = flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
+  if (write_only && kind == DescriptorKind::kTerminal) set(kEndTold);
   if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
     reactor_.kernel().set_status_flags(fd, flags | O_NONBLOCK);
     extra().status_flags = flags;
