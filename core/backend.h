@@ -89,6 +89,8 @@ class Backend {
   // Becomes readable when `wait(0)` and `dispatch` would find something to do. A negative errno if
   // it cannot be had.
   virtual int poll_descriptor() = 0;
+  // Whether `poll_descriptor` is an eventfd, which may be written to wake whoever polls it.
+  virtual bool polls_eventfd() const { return false; }
   // Operations that the kernel has; 0 once every slot has closed.
   virtual size_t in_flight() const = 0;
   // Streams wait for a segment of the buffer ring, and none is free.

@@ -73,6 +73,7 @@ Reactor::~Reactor() {
   EDDY_INVARIANT(!in_turn_, "a reactor must not be destroyed by one of its own callbacks");
   EDDY_REQUIRE(on_own_thread(), "a reactor is destroyed by the thread that ran it");
   mailbox_.discard();
+  waker_.polled_fd.store(-1, std::memory_order_relaxed);
   if (backend_ != nullptr) close_everything();
   backend_.reset();
   output_room_.reset();
@@ -118,7 +119,8 @@ void Reactor::retire(Slot& slot) {
 }
 
 void Reactor::free_retired() {
-  // By index: destroying a slot may destroy the user's callbacks, whose captures may do anything.
+  // By index, since destroying a slot may destroy the user's callbacks, whose captures may do anything.
+  // NOLINTNEXTLINE(modernize-loop-convert)
   for (size_t i = 0; i < retired_.size(); ++i) {
     Slot& slot = *retired_[i];
     turn_->dirty.remove(slot);
@@ -352,7 +354,12 @@ void Reactor::run_deferred() {
 
 TimePoint Reactor::now() const { return to_time(kernel_.monotonic_ns()); }
 
-int Reactor::poll_fd() const { return backend_ == nullptr ? -1 : backend_->poll_descriptor(); }
+int Reactor::poll_fd() {
+  if (backend_ == nullptr) return -1;
+  const int fd = backend_->poll_descriptor();
+  if (backend_->polls_eventfd()) waker_.polled_fd.store(fd, std::memory_order_relaxed);
+  return fd;
+}
 
 std::optional<TimePoint> Reactor::next_deadline() { return timers_.next_deadline(); }
 

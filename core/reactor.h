@@ -117,7 +117,7 @@ class Reactor {
   // `run_once(0)`. Before each wait `prepare` must be called: it starts what was asked for since
   // the last turn, has posts from other threads wake `poll_fd`, and tells whether there is
   // something to do at once.
-  int poll_fd() const;
+  int poll_fd();
   std::optional<TimePoint> next_deadline();
   bool prepare();
 
@@ -185,8 +185,16 @@ class Reactor {
   class EventfdWaker final : public Waker {
    public:
     explicit EventfdWaker(Kernel& kernel) : kernel_(kernel) {}
-    void wake() noexcept override { kernel_.write_eventfd(fd); }
+    void wake() noexcept override {
+      kernel_.write_eventfd(fd);
+      if (const int polled = polled_fd.load(std::memory_order_relaxed); polled >= 0) {
+        kernel_.write_eventfd(polled);
+      }
+    }
     int fd = -1;
+    // What a foreign loop polls, if that is an eventfd. It is written as well: a ring that is told of a write to `fd`
+    // signals its own eventfd late, since the kernel does not let one eventfd signal another from within.
+    std::atomic<int> polled_fd{-1};
 
    private:
     Kernel& kernel_;
