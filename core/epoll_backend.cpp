@@ -136,7 +136,11 @@ int EpollBackend::send(Slot& slot, SliceQueue& queue) {
 void EpollBackend::interrupt_send(Slot& slot) {
   if ((slot.wanted & kSending) == 0) return;
   slot.wanted |= kInterrupted;
-  if (!slot.parked) ready_.push(slot);
+  if (slot.parked) {  // it parks again once the send is over
+    slot.parked = false;
+    parked_.remove(slot);
+  }
+  ready_.push(slot);
 }
 
 void EpollBackend::connect(Slot& slot, const sockaddr* address, socklen_t length) {

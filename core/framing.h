@@ -3,7 +3,9 @@
 // What it is: an object a connection, fed with the slices as they arrive, which gives the frames in
 // them:
 //
-//   on_data = [&](Stream& peer, Slice bytes) {
+//   struct Session { DelimiterFramer framer{{.max_frame_bytes = 4096}}; };
+//   on_data = [](Stream& peer, Slice bytes) {
+//     auto& framer = peer.state<Session>().framer;
 //     while (auto frame = framer.next(bytes)) answer(peer, *frame);
 //     if (framer.error()) peer.reset();
 //   }

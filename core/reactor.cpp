@@ -119,8 +119,8 @@ void Reactor::retire(Slot& slot) {
 }
 
 void Reactor::free_retired() {
-  // By index, since destroying a slot may destroy the user's callbacks, whose captures may do anything.
-  // NOLINTNEXTLINE(modernize-loop-convert)
+  // By index, since destroying a slot may destroy the user's callbacks, whose captures may do
+  // anything. NOLINTNEXTLINE(modernize-loop-convert)
   for (size_t i = 0; i < retired_.size(); ++i) {
     Slot& slot = *retired_[i];
     turn_->dirty.remove(slot);
@@ -309,21 +309,23 @@ void Reactor::flush_dirty() {
 }
 
 // The ring ran dry: what has waited long in queues, in small pieces, is copied out of it.
-// Once a millisecond at the most, since it looks at every slot; and again for as long as it was not
-// enough, or slow readers could keep the ring from everybody else.
+// Now and then, since it looks at every slot; and again for as long as it was not enough, or slow
+// readers could keep the ring from everybody else.
 void Reactor::relieve_ring() {
-  constexpr std::chrono::milliseconds kPatience(1);
   turn_->relief_wanted = false;
   if (timers_.deadline(relief_timer_)) return;
   relocate_queues(false);
-  relief_timer_ = timers_.start(
-      after(turn_time_, kPatience),
-      [this] {
-        if (!backend_->starves()) return;
-        relocate_queues(true);
-        turn_->relief_wanted = true;
-      },
-      {.referenced = false});
+  relief_delay_ = std::chrono::milliseconds(1);
+  relief_timer_ = timers_.start(after(turn_time_, relief_delay_), [this] { relieve_ring_again(); },
+                                {.referenced = false});
+}
+
+void Reactor::relieve_ring_again() {
+  constexpr std::chrono::milliseconds kLongest(16);
+  if (!backend_->starves()) return;
+  relocate_queues(true);
+  relief_delay_ = std::min(2 * relief_delay_, kLongest);
+  timers_.restart(relief_timer_, after(turn_time_, relief_delay_));
 }
 
 void Reactor::relocate_queues(bool all) {

@@ -192,8 +192,9 @@ class Reactor {
       }
     }
     int fd = -1;
-    // What a foreign loop polls, if that is an eventfd. It is written as well: a ring that is told of a write to `fd`
-    // signals its own eventfd late, since the kernel does not let one eventfd signal another from within.
+    // What a foreign loop polls, if that is an eventfd. It is written as well: a ring that is told
+    // of a write to `fd` signals its own eventfd late, since the kernel does not let one eventfd
+    // signal another from within.
     std::atomic<int> polled_fd{-1};
 
    private:
@@ -213,6 +214,7 @@ class Reactor {
   void finish_turn(size_t timers, size_t posted);
   void flush_dirty();
   void relieve_ring();
+  void relieve_ring_again();
   void relocate_queues(bool all);
   void trim_ring_later();
   void run_deferred();
@@ -233,6 +235,7 @@ class Reactor {
   TimerWheel timers_;
   TimerId trim_timer_;
   TimerId relief_timer_;
+  std::chrono::milliseconds relief_delay_{};
   Slot* live_ = nullptr;  // all slots
   std::vector<Slot*> retired_;
   std::vector<InlineFunction<void()>> deferred_;

@@ -19,6 +19,8 @@ void UringBackend::dispatch() {
   settle_tries(ready);
   if (accepts_due_) [[unlikely]]
     offer_held_accepts();
+  if (!parked_by_hand_.empty()) [[unlikely]]
+    unpark_by_hand();
   UringQueue::Completion completion;
   for (unsigned count = ready; count != 0 && queue_->take(completion); --count) {
     complete(completion);

@@ -128,7 +128,8 @@ class Stream {
   Result<Address> peer_address() const;
   int descriptor() const;  // for getsockopt(2) and its like; stays the stream's
   Reactor& reactor() const;
-  // The object that `StreamOptions::state` described. T must be that type.
+  // The object that `StreamOptions::state` described, until on_close has returned. T must be that
+  // type.
   template <typename T>
   T& state() const {
     return *static_cast<T*>(state_memory(state_of<T>().construct));

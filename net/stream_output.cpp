@@ -16,7 +16,7 @@ constexpr std::chrono::milliseconds kPatience(1);
 bool StreamSlot::send(Slice&& bytes) {
   if (!can_send()) return false;
   queue(std::move(bytes));
-  return true;
+  return !closing;  // the hard limit may have ended it
 }
 
 void StreamSlot::queue(Slice&& bytes) {

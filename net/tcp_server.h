@@ -33,7 +33,8 @@ class TcpServer {
   Result<Address> local_address() const;
 
   size_t connections() const;
-  // Every open connection, with the server free to change meanwhile.
+  // Every open connection, with the server free to change meanwhile; not one that is in its
+  // on_close.
   void for_each(const std::function<void(Stream&)>& visit);
 
   // No new connections; those that stand go on.

@@ -32,8 +32,8 @@ Allocations allocations() noexcept { return {count.load(), live_bytes.load()}; }
 
 }  // namespace eddy::test
 
-// The standard library's forms without exceptions, and those of arrays, call these; a sanitizer's do not, so each form that
-// eddy uses is here (new.delete.single, new.delete.array).
+// The standard library's forms without exceptions, and those of arrays, call these; a sanitizer's
+// do not, so each form that eddy uses is here (new.delete.single, new.delete.array).
 void* operator new(size_t size) { return eddy::test::allocate(size, sizeof(void*)); }
 void* operator new[](size_t size) { return eddy::test::allocate(size, sizeof(void*)); }
 void* operator new(size_t size, const std::nothrow_t&) noexcept {
