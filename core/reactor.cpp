@@ -83,6 +83,7 @@ Reactor::~Reactor() {
 // Cancels all, and takes completions until the kernel has let go: only then may memory be unmapped,
 // since closing a ring does not stop the kernel's writes at once.
 void Reactor::close_everything() {
+  free_retired();  // those that never came to be open: nothing of them is to be waited for
   while (live_ != nullptr && of_this_process()) {
     for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) slot->abandon();
     if (backend_->wait(kForever) < 0) break;
