@@ -216,8 +216,6 @@ class Reactor {
   void relieve_ring();
   void relieve_ring_again();
   void relocate_queues(bool all);
-  void relieve_ring_again();
-  void relocate_queues(bool all);
   void trim_ring_later();
   void run_deferred();
   void free_retired();

@@ -54,10 +54,6 @@ class UringBackend final : public Backend {
   bool polls_eventfd() const override { return true; }
   size_t in_flight() const override { return slots_; }
   bool starves() const override {
-    return (!parked_.empty() && !can_unpark()) ||
-           (!parked_by_hand_.empty() && !can_read_by_hand());
-  }
-  bool starves() const override {
     return (!parked_.empty() && !can_unpark()) || (!parked_by_hand_.empty() && !can_read_by_hand());
   }
 
