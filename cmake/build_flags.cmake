@@ -32,6 +32,8 @@ endif()
 add_compile_definitions($<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
 
 if(EDDY_SANITIZE)
-  add_compile_options(-fsanitize=${EDDY_SANITIZE} -fno-sanitize-recover=all)
+  # Not vptr: its check opens a pipe, and takes a process that is out of descriptors, as some tests
+  # make it, for one whose objects are broken.
+  add_compile_options(-fsanitize=${EDDY_SANITIZE} -fno-sanitize-recover=all -fno-sanitize=vptr)
   add_link_options(-fsanitize=${EDDY_SANITIZE})
 endif()

@@ -360,7 +360,7 @@ TimePoint Reactor::now() const { return to_time(kernel_.monotonic_ns()); }
 int Reactor::poll_fd() {
   if (backend_ == nullptr) return -1;
   const int fd = backend_->poll_descriptor();
-  if (backend_->polls_eventfd()) waker_.polled_fd.store(fd, std::memory_order_relaxed);
+  if (backend_->polls_eventfd()) waker_.polled_fd.store(fd, std::memory_order_release);
   return fd;
 }
 

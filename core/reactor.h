@@ -187,7 +187,7 @@ class Reactor {
     explicit EventfdWaker(Kernel& kernel) : kernel_(kernel) {}
     void wake() noexcept override {
       kernel_.write_eventfd(fd);
-      if (const int polled = polled_fd.load(std::memory_order_relaxed); polled >= 0) {
+      if (const int polled = polled_fd.load(std::memory_order_acquire); polled >= 0) {
         kernel_.write_eventfd(polled);
       }
     }
