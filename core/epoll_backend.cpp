@@ -325,6 +325,7 @@ void EpollBackend::deliver_end(Slot& slot, int error) {
 }
 
 void EpollBackend::park(Slot& slot) {
+  if (slot.in_ready_list) return;  // parked already, or its turn comes yet and will park it
   ++turn_.counters.buffer_exhaustions;
   ++turn_.counters.parked;
   turn_.relief_wanted = true;

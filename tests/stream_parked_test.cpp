@@ -1,0 +1,86 @@
+// A stream that is found to need a segment while it waits for its turn anyway: whatever happens to
+// it then, once.
+#include <sys/eventfd.h>
+
+#include "support/stream_test.h"
+
+namespace eddy::test {
+namespace {
+
+class StreamParked : public StreamTest {
+ protected:
+  // The ring is empty; `stream` is readable and about to go on, and its new event comes in one
+  // batch with that of a watch, whose callback is `meanwhile`.
+  void park_in_mid_batch(InlineFunction<void()> meanwhile) {
+    reactor_options.buffers = {4096, 1, 1};
+    StreamOptions options = journal.options();
+    options.on_data = [this](Stream& from, Slice bytes) {
+      if (from == stream) {
+        journal.note_data(bytes.view());
+      } else {
+        kept.push_back(std::move(bytes));
+      }
+    };
+    serve_one(std::move(options));
+    keeper = Peer::connect_to(server->local_address().value_or(Address()));
+    stream.pause();
+    run_turns();
+    peer.send("early ");
+    run_turns();
+    ASSERT_TRUE(run_until([&] {
+      keeper.send(pattern(1024));
+      return counters().parked > 0;
+    }));
+    stream.resume();
+    peer.send("late");
+    eventfd_write(signal.get(), 1);
+    auto watched = reactor().watch(signal.get(), Interest::kReadable, [&](Interest) {
+      watch.close();
+      meanwhile();
+    });
+    ASSERT_TRUE(watched);
+    watch = *watched;
+    run_turns();
+    EXPECT_FALSE(watch.is_open());
+  }
+  // Segments come back, again and again, since the keeper's stream wants them as well.
+  void expect_rest() {
+    EXPECT_TRUE(run_until([&] {
+      kept.clear();
+      return journal.data == "early late";
+    }));
+  }
+  void TearDown() override {
+    kept.clear();
+    keeper.close();
+    signal.reset();
+    StreamTest::TearDown();
+  }
+
+  std::vector<Slice> kept;
+  Peer keeper;
+  Descriptor signal{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  Watch watch;
+};
+
+TEST_P(StreamParked, GoesOnWhenASegmentComesBack) {
+  park_in_mid_batch([] {});
+  expect_rest();
+}
+
+TEST_P(StreamParked, ClosedInTheSameBatch) {
+  park_in_mid_batch([&] { stream.reset(); });
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+}
+
+TEST_P(StreamParked, PausedInTheSameBatchAndResumedLater) {
+  park_in_mid_batch([&] { stream.pause(); });
+  run_turns();
+  stream.resume();
+  run_turns();
+  expect_rest();
+}
+EDDY_ON_EVERY_CONFIGURATION(StreamParked);
+
+}  // namespace
+}  // namespace eddy::test
