@@ -85,6 +85,8 @@ class Backend {
   virtual void dispatch() = 0;
   // Something would be dispatched without waiting.
   virtual bool has_ready() const = 0;
+  // Something was started that the kernel has not been told of.
+  virtual bool has_unsubmitted() const { return false; }
 
   // Becomes readable when `wait(0)` and `dispatch` would find something to do. A negative errno if
   // it cannot be had.

@@ -5,8 +5,8 @@
 
 namespace eddy {
 
-void fail_requirement(const char* rule, const char* function) noexcept {
-  fprintf(stderr, "eddy: a rule was broken by the caller of %s: %s\n", function, rule);
+void fail_requirement(const char* rule) noexcept {
+  fprintf(stderr, "eddy: this program broke a rule: %s\n", rule);
   abort();
 }
 

@@ -93,6 +93,8 @@ class FaultyKernel final : public Kernel {
   int set_timer_slack(int64_t slack_ns) override;
   uint64_t thread_id() override { return inner_.thread_id(); }
   int process_id() override { return inner_.process_id(); }
+  void attach(Loop& loop) override { inner_.attach(loop); }
+  void detach(Loop& loop) override { inner_.detach(loop); }
 
  private:
   // The plan's result in the place of the call.

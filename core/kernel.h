@@ -26,6 +26,8 @@ struct io_uring_params;
 
 namespace eddy {
 
+class Loop;
+
 // What a descriptor refers to, as far as eddy treats them differently.
 enum class DescriptorKind : uint8_t { kSocket, kPipe, kTerminal, kRegularFile, kOther };
 
@@ -105,6 +107,10 @@ class Kernel {
   // out.
   virtual uint64_t thread_id() = 0;
   virtual int process_id() = 0;
+
+  // --- A loop that runs on this kernel, from here to there (core/loop.h).
+  virtual void attach(Loop& /*loop*/) {}
+  virtual void detach(Loop& /*loop*/) {}
 };
 
 }  // namespace eddy

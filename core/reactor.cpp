@@ -66,12 +66,14 @@ Result<void> Reactor::set_up(const ReactorOptions& options) {
       watch(waker_.fd, Interest::kReadable, [this](Interest) { kernel_.read_eventfd(waker_.fd); });
   if (!wake) return std::unexpected(wake.error());
   wake->set_keeps_alive(false);
+  kernel_.attach(*this);
   return {};
 }
 
 Reactor::~Reactor() {
-  EDDY_INVARIANT(!in_turn_, "a reactor must not be destroyed by one of its own callbacks");
-  EDDY_REQUIRE(on_own_thread(), "a reactor is destroyed by the thread that ran it");
+  EDDY_REQUIRE_ALWAYS(!in_turn_, "a Reactor was destroyed by one of its own callbacks");
+  EDDY_REQUIRE(on_own_thread(), "a Reactor was destroyed by a thread that is not the one that ran it");
+  kernel_.detach(*this);
   mailbox_.discard();
   waker_.polled_fd.store(-1, std::memory_order_relaxed);
   if (backend_ != nullptr) close_everything();
@@ -113,7 +115,7 @@ void Reactor::enlist(Slot& slot) {
 }
 
 void Reactor::retire(Slot& slot) {
-  EDDY_REQUIRE(!slot.retired, "a slot is retired once");
+  EDDY_INVARIANT(!slot.retired, "a slot was retired twice");
   slot.retired = true;
   slot.closing = true;
   retired_.push_back(&slot);
@@ -143,7 +145,7 @@ void Reactor::set_keeps_alive(Slot& slot, bool keeps) {
 // --- Running
 
 int Reactor::run() {
-  EDDY_INVARIANT(!in_turn_, "run and run_once must not be called from a callback");
+  EDDY_REQUIRE_ALWAYS(!in_turn_, "Reactor::run or run_once was called by a callback of this reactor");
   while (!error_ && !stop_.load(std::memory_order_relaxed) && alive()) {
     if (auto turned = turn_once(kForever); !turned) error_ = turned.error();
   }
@@ -171,7 +173,7 @@ bool Reactor::alive() const {
 // The first turn binds the reactor to its thread.
 Result<void> Reactor::check_thread() {
   if (thread_ != 0) {
-    EDDY_REQUIRE(on_own_thread(), "a reactor is run by one thread only");
+    EDDY_REQUIRE(on_own_thread(), "a Reactor was run by a second thread");
     return {};
   }
   if (!of_this_process()) {
@@ -185,7 +187,7 @@ Result<void> Reactor::check_thread() {
 
 Result<size_t> Reactor::turn_once(int64_t timeout_ns) {
   if (auto mine = check_thread(); !mine) return std::unexpected(mine.error());
-  EDDY_INVARIANT(!in_turn_, "run and run_once must not be called from a callback");
+  EDDY_REQUIRE_ALWAYS(!in_turn_, "Reactor::run or run_once was called by a callback of this reactor");
   in_turn_ = true;
   start_asked_for();
   const int failed = wait(timeout_ns);
@@ -198,7 +200,7 @@ Result<size_t> Reactor::turn_once(int64_t timeout_ns) {
 // The foreign loop sleeps in our place, so all that `wait` does before it sleeps is done here.
 bool Reactor::prepare() {
   if (error_) return false;
-  EDDY_INVARIANT(!in_turn_, "prepare must not be called from a callback");
+  EDDY_REQUIRE_ALWAYS(!in_turn_, "Reactor::prepare was called by a callback of this reactor");
   in_turn_ = true;
   start_asked_for();
   if (time_to_wait(kForever) != 0) run_sleep_hooks();
@@ -206,6 +208,21 @@ bool Reactor::prepare() {
   backend_->submit();
   in_turn_ = false;
   return awaited || backend_->has_ready() || !deferred_.empty() || !mailbox_.prepare_sleep();
+}
+
+void Reactor::drive() {
+  work_left_ = run_once(std::chrono::nanoseconds::zero()) && prepare();
+}
+
+bool Reactor::has_work() const {
+  if (error_) return false;
+  return work_left_ || !turn_->dirty.empty() || !deferred_.empty() || turn_->send_awaited ||
+         backend_->has_ready() || backend_->has_unsubmitted();
+}
+
+int64_t Reactor::due_ns() {
+  const auto deadline = timers_.next_deadline();
+  return deadline ? deadline->time_since_epoch().count() : INT64_MAX;
 }
 
 // What was asked for outside a turn, perhaps long after the last one.
@@ -394,7 +411,7 @@ void Reactor::remove_before_sleep(size_t id) {
 
 Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Interest)> callback) {
   if (error_) return std::unexpected(*error_);
-  EDDY_REQUIRE(on_own_thread(), "Reactor::watch is called from the reactor's thread");
+  EDDY_REQUIRE(on_own_thread(), "Reactor::watch was called by a thread that is not the reactor's");
   const std::string subject = "fd " + std::to_string(fd);
   const int kind = kernel_.descriptor_kind(fd);
   if (kind < 0) return failure(kind, "watch", subject);

@@ -21,6 +21,7 @@
 #include <eddy/core/error.h>
 #include <eddy/core/histogram.h>
 #include <eddy/core/inline_function.h>
+#include <eddy/core/loop.h>
 #include <eddy/core/mailbox.h>
 #include <eddy/core/notifier.h>
 #include <eddy/core/output_room.h>
@@ -83,7 +84,7 @@ struct ReactorStats {
   const Histogram* callback_time_ns = nullptr;  // what a turn spent in callbacks
 };
 
-class Reactor {
+class Reactor : private Loop {
  public:
   // Keeps an error of its set-up, and gives it to the first call that can return it.
   explicit Reactor(const ReactorOptions& options = {});
@@ -201,6 +202,12 @@ class Reactor {
     Kernel& kernel_;
   };
 
+  // --- For a kernel that drives its loops' turns
+  void drive() override;
+  bool has_work() const override;
+  bool in_turn() const override { return in_turn_; }
+  int64_t due_ns() override;
+
   Result<void> set_up(const ReactorOptions& options);
   Result<void> check_thread();
   void enlist(Slot& slot);
@@ -249,6 +256,7 @@ class Reactor {
   size_t references_ = 0;
   std::atomic<bool> stop_{false};
   bool in_turn_ = false;
+  bool work_left_ = false;  // after the last turn that was driven
   uint64_t thread_ = 0;  // 0: has not run yet
   int process_ = 0;
   TimePoint turn_time_{};

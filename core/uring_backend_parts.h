@@ -50,6 +50,7 @@ class UringBackend final : public Backend {
     return queue_->ready() != 0 || accepts_due_ || !closed_.empty() ||
            (!parked_.empty() && can_unpark()) || (!parked_by_hand_.empty() && can_read_by_hand());
   }
+  bool has_unsubmitted() const override { return queue_->unsubmitted() != 0; }
   int poll_descriptor() override;
   bool polls_eventfd() const override { return true; }
   size_t in_flight() const override { return slots_; }
