@@ -1,0 +1,120 @@
+// The kernel of one simulated host: the system calls of core/kernel.h over the world's model.
+//
+// What it is: a descriptor table, and each call of the seam looked up in it. What the files do is
+// theirs (sim/tcp_socket.h, sim/local_socket.h, sim/epoll.h, sim/uring.h, …); what can go wrong
+// with any call is here. A blocking descriptor's calls drive the world until they may return, as
+// do epoll_wait and uring_enter with a time-out.
+#pragma once
+
+#include <eddy/core/kernel.h>
+#include <eddy/sim/network.h>
+#include <eddy/sim/simulation.h>
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace eddy::sim {
+
+class HostKernel final : public Kernel {
+ public:
+  // `number` counts the world's hosts.
+  HostKernel(Simulation& simulation, int number, std::string name, const Name& address);
+  ~HostKernel() override;
+
+  Simulation& simulation() { return simulation_; }
+  int number() const { return number_; }
+  const std::string& name() const { return name_; }
+  const Name& address() const { return address_; }
+
+  // --- Descriptors
+  FileRef file(int fd) const;  // null: not open
+  // The lowest free number, or -EMFILE.
+  int install(FileRef file);
+  int open_descriptors() const { return open_; }
+  int descriptor_limit = 1024;
+  int duplicate(int fd);  // dup(2)
+
+  // --- What a world does to a host
+  // As a signal's handler would: each open_signal of that number counts one more.
+  void raise(int signal_number);
+  // Every connection of a descriptor: both sides see a reset.
+  int reset(int fd);
+  // The process dies: every descriptor is closed.
+  void kill();
+
+  // --- The seam
+  int socket(int domain, int type, int protocol) override;
+  int socketpair(int domain, int type, int protocol, int descriptors[2]) override;
+  int bind(int fd, const sockaddr* address, socklen_t length) override;
+  int listen(int fd, int backlog) override;
+  int accept4(int fd, sockaddr* address, socklen_t* length, int flags) override;
+  int connect(int fd, const sockaddr* address, socklen_t length) override;
+  int shutdown(int fd, int how) override;
+  int getsockname(int fd, sockaddr* address, socklen_t* length) override;
+  int getpeername(int fd, sockaddr* address, socklen_t* length) override;
+  int getsockopt(int fd, int level, int name, void* value, socklen_t* length) override;
+  int setsockopt(int fd, int level, int name, const void* value, socklen_t length) override;
+  ssize_t recv(int fd, void* data, size_t size, int flags) override;
+  ssize_t send(int fd, const void* data, size_t size, int flags) override;
+  ssize_t recvmsg(int fd, msghdr* message, int flags) override;
+  ssize_t sendmsg(int fd, const msghdr* message, int flags) override;
+  ssize_t read(int fd, void* data, size_t size) override;
+  ssize_t writev(int fd, const iovec* pieces, int count) override;
+  int close(int fd) override;
+  int get_status_flags(int fd) override;
+  int set_status_flags(int fd, int flags) override;
+  int descriptor_kind(int fd) override;
+  int epoll_create() override;
+  int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event) override;
+  int epoll_wait(int epoll_fd, epoll_event* events, int capacity, int64_t timeout_ns) override;
+  int uring_setup(unsigned entries, io_uring_params* parameters) override;
+  int uring_enter(int ring_fd, unsigned to_submit, unsigned min_complete, unsigned flags,
+                  const void* argument, size_t argument_size) override;
+  int uring_register(int ring_fd, unsigned opcode, void* argument, unsigned count) override;
+  void* uring_map(int ring_fd, uint64_t offset, size_t size) override;
+  void uring_unmap(void* memory, size_t size) override;
+  int eventfd() override;
+  int write_eventfd(int fd) noexcept override;
+  int64_t read_eventfd(int fd) override;
+  int open_signal(int signal_number) override;
+  int close_signal(int signal_number, int fd) override;
+  void* map_memory(size_t size) override;
+  void unmap_memory(void* memory, size_t size) override;
+  void discard_memory(void* memory, size_t size) override;
+  int64_t monotonic_ns() override { return simulation_.now_ns(); }
+  int64_t realtime_ns() override { return simulation_.wall_ns(); }
+  int set_timer_slack(int64_t /*slack_ns*/) override { return 0; }
+  uint64_t thread_id() override { return static_cast<uint64_t>(number_) + 1; }
+  int process_id() override { return number_ + 1; }
+  void attach(Loop& loop) override { simulation_.attach(*this, loop); }
+  void detach(Loop& loop) override { simulation_.detach(loop); }
+
+  // What io_uring's operations share with the system calls.
+  // accept4 without blocking: the new descriptor, or a negative errno.
+  int accept_from(Socket& listener, int flags);
+  int close_descriptor(int fd);
+  // pipe2(2), for tests: the reading end, the writing end.
+  int pipe(int descriptors[2], int flags);
+
+ private:
+  // The socket of a descriptor, or null with `error` (-EBADF, -ENOTSOCK).
+  std::shared_ptr<Socket> find_socket(int fd, int& error) const;
+  int install_with(FileRef file, int flags);
+  // Repeats `attempt` until it is not -EAGAIN, if the file blocks.
+  template <typename Attempt>
+  ssize_t blocking(File& file, uint32_t events, bool may_block, Attempt&& attempt);
+  void enter_call() { simulation_.settle(); }
+
+  Simulation& simulation_;
+  const int number_;
+  const std::string name_;
+  const Name address_;
+  std::vector<FileRef> files_;
+  int open_ = 0;
+  std::multimap<int, int> signals_;  // number, descriptor
+  std::map<void*, size_t> memory_;
+};
+
+}  // namespace eddy::sim
