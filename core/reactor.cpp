@@ -72,7 +72,8 @@ Result<void> Reactor::set_up(const ReactorOptions& options) {
 
 Reactor::~Reactor() {
   EDDY_REQUIRE_ALWAYS(!in_turn_, "a Reactor was destroyed by one of its own callbacks");
-  EDDY_REQUIRE(on_own_thread(), "a Reactor was destroyed by a thread that is not the one that ran it");
+  EDDY_REQUIRE(on_own_thread(),
+               "a Reactor was destroyed by a thread that is not the one that ran it");
   kernel_.detach(*this);
   mailbox_.discard();
   waker_.polled_fd.store(-1, std::memory_order_relaxed);
@@ -145,7 +146,8 @@ void Reactor::set_keeps_alive(Slot& slot, bool keeps) {
 // --- Running
 
 int Reactor::run() {
-  EDDY_REQUIRE_ALWAYS(!in_turn_, "Reactor::run or run_once was called by a callback of this reactor");
+  EDDY_REQUIRE_ALWAYS(!in_turn_,
+                      "Reactor::run or run_once was called by a callback of this reactor");
   while (!error_ && !stop_.load(std::memory_order_relaxed) && alive()) {
     if (auto turned = turn_once(kForever); !turned) error_ = turned.error();
   }
@@ -187,7 +189,8 @@ Result<void> Reactor::check_thread() {
 
 Result<size_t> Reactor::turn_once(int64_t timeout_ns) {
   if (auto mine = check_thread(); !mine) return std::unexpected(mine.error());
-  EDDY_REQUIRE_ALWAYS(!in_turn_, "Reactor::run or run_once was called by a callback of this reactor");
+  EDDY_REQUIRE_ALWAYS(!in_turn_,
+                      "Reactor::run or run_once was called by a callback of this reactor");
   in_turn_ = true;
   start_asked_for();
   const int failed = wait(timeout_ns);
@@ -210,9 +213,7 @@ bool Reactor::prepare() {
   return awaited || backend_->has_ready() || !deferred_.empty() || !mailbox_.prepare_sleep();
 }
 
-void Reactor::drive() {
-  work_left_ = run_once(std::chrono::nanoseconds::zero()) && prepare();
-}
+void Reactor::drive() { work_left_ = run_once(std::chrono::nanoseconds::zero()) && prepare(); }
 
 bool Reactor::has_work() const {
   if (error_) return false;

@@ -84,7 +84,7 @@ struct ReactorStats {
   const Histogram* callback_time_ns = nullptr;  // what a turn spent in callbacks
 };
 
-class Reactor : private Loop {
+class Reactor final : private Loop {
  public:
   // Keeps an error of its set-up, and gives it to the first call that can return it.
   explicit Reactor(const ReactorOptions& options = {});
