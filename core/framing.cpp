@@ -39,7 +39,7 @@ Slice PartialFrame::finish(size_t dropped) {
 
 LengthFramer::LengthFramer(const LengthFramingOptions& options) : options_(options) {
   EDDY_REQUIRE(options.header_bytes >= 1 && options.header_bytes <= 8,
-               "a frame's header is 1 to 8 bytes");
+               "a LengthFramer was made with header_bytes that are not 1 to 8");
 }
 
 // True once the header is complete and its length will do.
@@ -93,7 +93,7 @@ std::optional<Slice> LengthFramer::next(Slice& input) {
 }
 
 DelimiterFramer::DelimiterFramer(DelimiterFramingOptions options) : options_(std::move(options)) {
-  EDDY_REQUIRE(!options_.delimiter.empty(), "a delimiter is at least one byte");
+  EDDY_REQUIRE(!options_.delimiter.empty(), "a DelimiterFramer was made with an empty delimiter");
   // So that the sum with the delimiter's size does not overflow.
   options_.max_frame_bytes = std::min(options_.max_frame_bytes, SIZE_MAX / 2);
 }

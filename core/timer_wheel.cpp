@@ -21,7 +21,7 @@ std::int64_t add_saturated(std::int64_t ticks, std::int64_t period) {
 TimerWheel::TimerWheel(TimePoint now) noexcept : base_(to_ticks(now)) {}
 
 TimerWheel::~TimerWheel() {
-  EDDY_REQUIRE(!expiring_, "a TimerWheel is not destroyed by a callback of its own");
+  EDDY_REQUIRE(!expiring_, "a TimerWheel was destroyed by the callback of one of its timers");
   // While the wheel is whole: the destructors of captures may use it.
   for (Index index = 0; index < capacity(); ++index) {
     if (link(index).owns_closure) cancel({index, link(index).generation});
@@ -31,8 +31,8 @@ TimerWheel::~TimerWheel() {
 // --- The timers by their ids.
 
 TimerId TimerWheel::start(TimePoint deadline, TimerCallback callback, TimerOptions options) {
-  EDDY_REQUIRE(callback, "a timer has a callback");
-  EDDY_REQUIRE(options.period.count() >= 0, "a timer's period is not negative");
+  EDDY_REQUIRE(callback, "a timer was started without a callback");
+  EDDY_REQUIRE(options.period.count() >= 0, "a timer was started with a negative period");
   if (open_ == kNone && !grow()) return {};
   const Index index = take_place();
   Link& timer = link(index);
@@ -257,7 +257,7 @@ bool TimerWheel::scan(std::uint16_t slot) noexcept {
 // --- Expiry.
 
 std::size_t TimerWheel::expire_due(Ticks now) {
-  EDDY_REQUIRE(!expiring_, "TimerWheel::expire is not called by a timer's callback");
+  EDDY_REQUIRE(!expiring_, "TimerWheel::expire was called by the callback of one of its timers");
   expiring_ = true;
   queue_due(collect_due(now));
   const std::uint64_t last_order = order_;

@@ -297,8 +297,8 @@ TEST(DelimiterFramer, ByteByByteIsLinear) {
 
 #ifndef NDEBUG
 TEST(FramingDeathTest, OptionsOutOfRangeAreTheCallersBug) {
-  EXPECT_DEATH(LengthFramer({.header_bytes = 9}), "1 to 8 bytes");
-  EXPECT_DEATH(DelimiterFramer({.delimiter = ""}), "at least one byte");
+  EXPECT_DEATH(LengthFramer({.header_bytes = 9}), "header_bytes that are not 1 to 8");
+  EXPECT_DEATH(DelimiterFramer({.delimiter = ""}), "empty delimiter");
 }
 #endif
 
