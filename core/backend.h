@@ -47,7 +47,8 @@ class Backend {
   virtual BackendKind kind() const = 0;
 
   // Takes the slot's descriptor in. A listener or a watch is idle until `accept` or `watch`. 0, or
-  // a negative errno, and then the descriptor is still the caller's.
+  // a negative errno, and then the descriptor is still the caller's: -EPERM for what has no
+  // readiness to wait for (epoll_ctl(2)), which a slot of the kind kOther may turn out to be.
   virtual int add(Slot& slot) = 0;
 
   virtual void accept(Slot& slot) = 0;

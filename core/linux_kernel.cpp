@@ -172,9 +172,7 @@ class LinuxKernel final : public Kernel {
     if (::fstat(fd, &status) < 0) return -errno;
     if (S_ISSOCK(status.st_mode)) return static_cast<int>(DescriptorKind::kSocket);
     if (S_ISFIFO(status.st_mode)) return static_cast<int>(DescriptorKind::kPipe);
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-      return static_cast<int>(DescriptorKind::kRegularFile);
-    }
+    if (S_ISREG(status.st_mode)) return static_cast<int>(DescriptorKind::kRegularFile);
     if (S_ISCHR(status.st_mode) && ::isatty(fd) == 1) {
       return static_cast<int>(DescriptorKind::kTerminal);
     }

@@ -1,7 +1,6 @@
 #include <eddy/core/check.h>
 #include <eddy/core/linux_kernel.h>
 #include <eddy/core/reactor.h>
-#include <eddy/core/watch_internal.h>
 #include <errno.h>
 
 #include <algorithm>
@@ -406,52 +405,6 @@ size_t Reactor::before_sleep(InlineFunction<void()> hook) {
 
 void Reactor::remove_before_sleep(size_t id) {
   std::erase_if(sleep_hooks_, [id](const auto& entry) { return entry.first == id; });
-}
-
-// --- Watches
-
-Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Interest)> callback) {
-  if (error_) return std::unexpected(*error_);
-  EDDY_REQUIRE(on_own_thread(), "Reactor::watch was called by a thread that is not the reactor's");
-  const std::string subject = "fd " + std::to_string(fd);
-  const int kind = kernel_.descriptor_kind(fd);
-  if (kind < 0) return failure(kind, "watch", subject);
-  if (kind == static_cast<int>(DescriptorKind::kRegularFile)) {
-    return std::unexpected(
-        Error(Errc::kUnsupported, "watch", subject,
-              "a regular file is always ready: read it, or watch it by inotify"));
-  }
-  const auto at = std::lower_bound(watched_.begin(), watched_.end(), fd);
-  if (at != watched_.end() && *at == fd) {
-    return failure(-EEXIST, "watch", subject, "a descriptor has one watch at a time");
-  }
-  auto* slot = make_slot<WatchSlot>(0, *this, std::move(callback));
-  if (slot == nullptr) return failure(-ENOMEM, "watch", subject);
-  slot->fd = fd;
-  if (const int failed = backend_->add(*slot); failed < 0) {
-    retire(*slot);
-    return failure(failed, "watch", subject);
-  }
-  watched_.insert(at, fd);
-  backend_->watch(*slot, interest);
-  return Watch(*slot);
-}
-
-Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)> callback) {
-  if (error_) return std::unexpected(*error_);
-  const int fd = kernel_.open_signal(signal_number);
-  if (fd < 0) return failure(fd, "sigaction", "signal " + std::to_string(signal_number));
-  auto watched =
-      watch(fd, Interest::kReadable, [this, fd, call = std::move(callback)](Interest) mutable {
-        if (const int64_t count = kernel_.read_eventfd(fd); count > 0) call(count);
-      });
-  if (!watched) {
-    kernel_.close_signal(signal_number, fd);
-    return watched;
-  }
-  watched->slot_->signal_number = signal_number;
-  watched->set_keeps_alive(false);
-  return watched;
 }
 
 // --- Looking

@@ -257,7 +257,7 @@ class Reactor final : private Loop {
   std::atomic<bool> stop_{false};
   bool in_turn_ = false;
   bool work_left_ = false;  // after the last turn that was driven
-  uint64_t thread_ = 0;  // 0: has not run yet
+  uint64_t thread_ = 0;     // 0: has not run yet
   int process_ = 0;
   TimePoint turn_time_{};
   TimePoint wait_began_{};

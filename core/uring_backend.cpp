@@ -1,3 +1,4 @@
+#include <eddy/core/epoll_probe.h>
 #include <eddy/core/uring_backend_parts.h>
 #include <errno.h>
 #include <poll.h>
@@ -46,6 +47,9 @@ void UringBackend::address_socket(io_uring_sqe& entry, const Slot& slot) const {
 }
 
 int UringBackend::add(Slot& slot) {
+  if (slot.kind == DescriptorKind::kOther) {
+    if (const int refused = probe_readiness(kernel_, slot.fd); refused < 0) return refused;
+  }
   slot.sends_until_direct = kSendsUntilDirect;
   ++slots_;
   return 0;

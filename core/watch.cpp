@@ -3,9 +3,14 @@
 #include <eddy/core/watch.h>
 #include <eddy/core/watch_internal.h>
 
+#include <errno.h>
+
 #include <algorithm>
+#include <string>
 
 namespace eddy {
+
+// --- The slot
 
 WatchSlot::WatchSlot(Reactor& reactor, InlineFunction<void(Interest)> callback)
     : reactor_(reactor), callback_(std::move(callback)) {
@@ -32,6 +37,8 @@ void WatchSlot::close() {
   reactor_.operations().close(*this);
 }
 
+// --- The handle
+
 Watch::Watch(WatchSlot& slot) : slot_(&slot), generation_(slot.generation) {}
 
 bool Watch::is_open() const {
@@ -39,17 +46,69 @@ bool Watch::is_open() const {
 }
 
 void Watch::set_interest(Interest interest) {
-  EDDY_REQUIRE(is_open(), "a Watch must not be used after it was closed");
+  EDDY_REQUIRE(is_open(), "a Watch was used after it was closed");
   if (is_open()) slot_->reactor().operations().watch(*slot_, interest);
 }
 
 void Watch::set_keeps_alive(bool keeps) {
-  EDDY_REQUIRE(is_open(), "a Watch must not be used after it was closed");
+  EDDY_REQUIRE(is_open(), "a Watch was used after it was closed");
   if (is_open()) slot_->reactor().set_keeps_alive(*slot_, keeps);
 }
 
 void Watch::close() {
   if (is_open()) slot_->close();
+}
+
+// --- Their making
+
+std::unexpected<Error> no_readiness(const char* call, std::string subject, bool is_regular_file) {
+  return std::unexpected<Error>(
+      std::in_place, Errc::kUnsupported, call, std::move(subject),
+      is_regular_file ? "a regular file is always ready: read it, or watch it by inotify"
+                      : "a directory, or a device such as /dev/null, has no readiness to wait for");
+}
+
+Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Interest)> callback) {
+  if (error_) return std::unexpected(*error_);
+  EDDY_REQUIRE(on_own_thread(), "Reactor::watch was called by a thread that is not the reactor's");
+  const std::string subject = "fd " + std::to_string(fd);
+  const int kind = kernel_.descriptor_kind(fd);
+  if (kind < 0) return failure(kind, "watch", subject);
+  if (kind == static_cast<int>(DescriptorKind::kRegularFile))
+    return no_readiness("watch", subject, true);
+  const auto at = std::lower_bound(watched_.begin(), watched_.end(), fd);
+  if (at != watched_.end() && *at == fd) {
+    return failure(-EEXIST, "watch", subject, "a descriptor has one watch at a time");
+  }
+  auto* slot = make_slot<WatchSlot>(0, *this, std::move(callback));
+  if (slot == nullptr) return failure(-ENOMEM, "watch", subject);
+  slot->fd = fd;
+  slot->kind = static_cast<DescriptorKind>(kind);
+  if (const int failed = backend_->add(*slot); failed < 0) {
+    retire(*slot);
+    if (failed == -EPERM) return no_readiness("watch", subject, false);
+    return failure(failed, "watch", subject);
+  }
+  watched_.insert(at, fd);
+  backend_->watch(*slot, interest);
+  return Watch(*slot);
+}
+
+Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)> callback) {
+  if (error_) return std::unexpected(*error_);
+  const int fd = kernel_.open_signal(signal_number);
+  if (fd < 0) return failure(fd, "sigaction", "signal " + std::to_string(signal_number));
+  auto watched =
+      watch(fd, Interest::kReadable, [this, fd, call = std::move(callback)](Interest) mutable {
+        if (const int64_t count = kernel_.read_eventfd(fd); count > 0) call(count);
+      });
+  if (!watched) {
+    kernel_.close_signal(signal_number, fd);
+    return watched;
+  }
+  watched->slot_->signal_number = signal_number;
+  watched->set_keeps_alive(false);
+  return watched;
 }
 
 }  // namespace eddy

@@ -9,8 +9,9 @@
 // kError as well in what is told. Look with `any(ready & Interest::kReadable)`. A pipe's end comes
 // as kHangup, perhaps alone: read until 0 then too.
 //
-// Rules: a descriptor has one watch at a time (a second is refused with EEXIST); regular files are
-// always ready, and are refused. Close the watch before the descriptor. Copies of the handle name
+// Rules: a descriptor has one watch at a time (a second is refused with EEXIST). What has no
+// readiness is refused with Errc::kUnsupported: regular files, directories, devices such as
+// /dev/null. Close the watch before the descriptor. Copies of the handle name
 // the same watch; destroying a handle does nothing; using one whose watch is closed does nothing
 // either, and stops a debug build.
 //

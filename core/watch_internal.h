@@ -1,12 +1,18 @@
-// The slot behind a Watch.
+// The slot behind a Watch, and what is said of a descriptor that cannot have one.
 #pragma once
 
+#include <eddy/core/error.h>
 #include <eddy/core/inline_function.h>
 #include <eddy/core/slot.h>
+
+#include <string>
 
 namespace eddy {
 
 class Reactor;
+
+// What can be waited for neither by a watch nor by a stream.
+std::unexpected<Error> no_readiness(const char* call, std::string subject, bool is_regular_file);
 
 class WatchSlot final : public Slot {
  public:

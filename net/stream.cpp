@@ -2,7 +2,6 @@
 #include <eddy/core/kernel.h>
 #include <eddy/net/stream.h>
 #include <eddy/net/stream_internal.h>
-#include <errno.h>
 
 #include <string>
 
@@ -32,10 +31,12 @@ Stream::Stream(StreamSlot& slot) : slot_(&slot), generation_(slot.generation) {}
 
 // The slot, unless the handle is stale or the stream has ended.
 StreamSlot* Stream::find() const {
+  EDDY_REQUIRE(slot_ != nullptr, "a Stream that names no connection was used");
   const bool fresh = slot_ != nullptr && slot_->generation == generation_;
-  EDDY_REQUIRE(fresh, "a Stream must not be used after its on_close");
+  EDDY_REQUIRE(fresh, "a Stream was used after its on_close");
   if (!fresh) return nullptr;
-  EDDY_REQUIRE(slot_->reactor().on_own_thread(), "a Stream is used by its reactor's thread only");
+  EDDY_REQUIRE(slot_->reactor().on_own_thread(),
+               "a Stream was used by a thread that is not its reactor's");
   return slot_;
 }
 
@@ -121,42 +122,16 @@ int Stream::descriptor() const {
 
 Reactor& Stream::reactor() const {
   StreamSlot* slot = find();
-  EDDY_INVARIANT(slot != nullptr, "the reactor of a stream that has ended was asked for");
+  EDDY_REQUIRE_ALWAYS(slot != nullptr, "Stream::reactor was called after the stream's on_close");
   return slot->reactor();
 }
 
 void* Stream::state_memory(void (*construct)(void*)) const {
   StreamSlot* slot = find();
-  EDDY_INVARIANT(slot != nullptr && slot->options().state.construct == construct,
-                 "Stream::state of a type that StreamOptions::state does not name");
+  EDDY_REQUIRE_ALWAYS(slot != nullptr, "Stream::state was called after the stream's on_close");
+  EDDY_REQUIRE_ALWAYS(slot->options().state.construct == construct,
+                      "Stream::state<T> was called, and StreamOptions::state is not state_of<T>()");
   return slot->state_memory();
-}
-
-Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options) {
-  return adopt(reactor, descriptor, std::make_shared<StreamOptions>(std::move(options)));
-}
-
-Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOptions> options) {
-  if (reactor.error()) return std::unexpected(*reactor.error());
-  const std::string subject = "fd " + std::to_string(descriptor);
-  const int kind = reactor.kernel().descriptor_kind(descriptor);
-  if (kind < 0) return failure(kind, "adopt", subject);
-  if (kind == static_cast<int>(DescriptorKind::kRegularFile)) {
-    return std::unexpected(Error(Errc::kUnsupported, "adopt", subject, "it is a regular file"));
-  }
-  if (kind == static_cast<int>(DescriptorKind::kSocket)) {
-    sockaddr_storage peer = {};
-    socklen_t length = sizeof peer;
-    const int failed =
-        reactor.kernel().getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &length);
-    if (failed < 0) return failure(failed, "adopt", subject, "a socket has to be connected");
-  }
-  StreamSlot* slot = StreamSlot::make(reactor, std::move(options), nullptr);
-  if (slot == nullptr) return failure(-ENOMEM, "adopt", subject);
-  const Stream stream = slot->handle();
-  const int failed = slot->begin_adopted(descriptor, static_cast<DescriptorKind>(kind));
-  if (failed < 0) return failure(failed, "adopt", subject);
-  return stream;
 }
 
 }  // namespace eddy

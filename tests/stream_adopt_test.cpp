@@ -240,6 +240,14 @@ TEST_P(StreamAdopt, ARegularFileIsRefused) {
   expect_refused(file.get(), Errc::kUnsupported, "regular file");
 }
 
+TEST_P(StreamAdopt, WhatHasNoReadinessIsRefused) {
+  for (const char* name : {"/dev/null", "/dev/zero", "/tmp"}) {
+    const Descriptor descriptor(open(name, O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(descriptor.is_open()) << name;
+    expect_refused(descriptor.get(), Errc::kUnsupported, "a device such as /dev/null");
+  }
+}
+
 TEST_P(StreamAdopt, AListeningSocketIsRefused) {
   const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(listen(socket.get(), 1), 0);

@@ -226,6 +226,22 @@ TEST_P(WatchTest, ARegularFileIsRefused) {
   EXPECT_NE(refused.error().message().find("regular file"), std::string::npos);
 }
 
+// Whatever the backend's poll would say of it.
+TEST_P(WatchTest, WhatHasNoReadinessIsRefused) {
+  for (const char* name : {"/dev/null", "/dev/zero", "/tmp"}) {
+    const Descriptor descriptor(open(name, O_RDONLY | O_CLOEXEC));
+    ASSERT_TRUE(descriptor.is_open()) << name;
+    const auto refused = reactor().watch(descriptor.get(), kReadable, [](Interest) {});
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code(), Errc::kUnsupported);
+    EXPECT_EQ(refused.error().message(),
+              "watch fd " + std::to_string(descriptor.get()) +
+                  ": not supported (a directory, or a device such as /dev/null, has no readiness "
+                  "to wait for)");
+    run_turns(3);
+  }
+}
+
 TEST_P(WatchTest, WhatIsNoDescriptorIsRefused) {
   const auto refused = reactor().watch(999'999, kReadable, [](Interest) {});
   ASSERT_FALSE(refused);
