@@ -17,10 +17,23 @@ class EddyCategory final : public std::error_category {
       case Errc::kTimedOut: return "deadline passed";
       case Errc::kBadAddress: return "not an address";
       case Errc::kUnsupported: return "not supported";
+      case Errc::kListening: return "already listening";
     }
     return "unknown condition";
   }
 };
+
+// What helps wherever it happens.
+const char* general_advice(int errno_value) {
+  if (errno_value == EMFILE) {
+    return "this process has as many open files as it may: raise its limit (ulimit -n, "
+           "RLIMIT_NOFILE)";
+  }
+  if (errno_value == ENFILE) {
+    return "the system has as many open files as it may: raise fs.file-max";
+  }
+  return "";
+}
 
 }  // namespace
 
@@ -50,6 +63,7 @@ std::string Error::message() const {
 
 std::unexpected<Error> failure(int negative_errno, const char* call, std::string subject,
                                std::string advice) {
+  if (advice.empty()) advice = general_advice(-negative_errno);
   return std::unexpected<Error>(std::in_place, errno_code(-negative_errno), call,
                                 std::move(subject), std::move(advice));
 }

@@ -22,6 +22,7 @@ enum class Errc {
   kTimedOut,        // a deadline of eddy's passed (the kernel's own time-out is ETIMEDOUT)
   kBadAddress,      // text that is not an address
   kUnsupported,     // this kind of descriptor, or this kernel, cannot do that
+  kListening,       // it listens already, and can do so once at a time
 };
 
 const std::error_category& eddy_category() noexcept;
@@ -55,7 +56,8 @@ class Error {
 template <typename T>
 using Result = std::expected<T, Error>;
 
-// An Error made from what a call of the kernel seam returned: a negative errno.
+// An Error made from what a call of the kernel seam returned: a negative errno. Without an advice,
+// EMFILE and ENFILE, which any call that makes a descriptor may return, bring their own.
 std::unexpected<Error> failure(int negative_errno, const char* call, std::string subject = {},
                                std::string advice = {});
 

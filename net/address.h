@@ -3,7 +3,7 @@
 // What it is: a plain value of fixed size that holds what the kernel calls a sockaddr; there is
 // room for a Unix socket's path too. Text is read strictly: what is not an address in exactly one
 // way is an error that says what is wrong. Names are not looked up; the one question that parsing
-// asks the system is the number of an interface that a scope names.
+// asks the system is the number of an interface that a scope names (if_nametoindex(3)).
 //
 // Text:
 //   127.0.0.1:7000         IPv4, four numbers without leading zeros

@@ -26,6 +26,9 @@ struct ConnectOptions {
 class Connector {
  public:
   Connector(Reactor& reactor, StreamOptions stream_options, ConnectOptions connect_options = {});
+  // Options that other connectors, servers or adopted streams share.
+  Connector(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+            ConnectOptions connect_options = {});
 
   // Fails at once for what is no address, or when no socket can be had; else the outcome comes by
   // callbacks.

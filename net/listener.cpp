@@ -12,8 +12,6 @@
 namespace eddy {
 namespace {
 
-constexpr const char* kListensAlready = "this Listener listens already";
-
 // Errors of the connection that was to be accepted, not of the listener (accept(2), "Error
 // handling").
 bool lost_before_accept(int error) {
@@ -148,7 +146,7 @@ Result<void> Listener::listen(std::string_view address, const ListenOptions& opt
 
 Result<void> Listener::listen(const Address& address, const ListenOptions& options) {
   if (reactor_.error()) return std::unexpected(*reactor_.error());
-  if (slot_ != nullptr) return failure(-EALREADY, "listen", address.to_string(), kListensAlready);
+  if (slot_ != nullptr) return listens_already(address.to_string());
   Kernel& kernel = reactor_.kernel();
   const int fd = kernel.socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return failure(fd, "socket", address.to_string());
@@ -172,9 +170,10 @@ Result<void> Listener::listen(const Address& address, const ListenOptions& optio
 
 Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
   if (reactor_.error()) return std::unexpected(*reactor_.error());
-  EDDY_REQUIRE(reactor_.on_own_thread(), "a Listener is used by its reactor's thread only");
+  EDDY_REQUIRE(reactor_.on_own_thread(),
+               "a Listener was used by a thread that is not its reactor's");
   const std::string subject = "fd " + std::to_string(fd);
-  if (slot_ != nullptr) return failure(-EALREADY, "listen", subject, kListensAlready);
+  if (slot_ != nullptr) return listens_already(subject);
   Kernel& kernel = reactor_.kernel();
   sockaddr_storage peer = {};
   socklen_t length = sizeof peer;
@@ -203,10 +202,18 @@ Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
   return {};
 }
 
+std::unexpected<Error> Listener::listens_already(std::string subject) const {
+  const auto address = local_address();
+  return std::unexpected<Error>(
+      std::in_place, Errc::kListening, "listen", std::move(subject),
+      "on " + (address ? address->to_string() : "fd " + std::to_string(slot_->fd)) +
+          ": close that first, or make another server or listener");
+}
+
 Result<Address> Listener::local_address() const {
   if (slot_ == nullptr) {
     return std::unexpected(
-        Error(Errc::kClosed, "getsockname", {}, "the Listener is not listening"));
+        Error(Errc::kClosed, "local_address", {}, "nothing listens here: call listen first"));
   }
   sockaddr_storage storage = {};
   socklen_t length = sizeof storage;

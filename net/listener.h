@@ -18,6 +18,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace eddy {
@@ -49,7 +50,8 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // "127.0.0.1:7000", "[::1]:7000", port 0 for any free one. A Listener listens once at a time.
+  // "127.0.0.1:7000", "[::1]:7000", port 0 for any free one. A Listener listens once at a time:
+  // else Errc::kListening.
   Result<void> listen(std::string_view address, const ListenOptions& options = {});
   Result<void> listen(const Address& address, const ListenOptions& options = {});
   // A socket that is bound, or listening already; the Listener owns it, but for a failure. One that
@@ -57,6 +59,7 @@ class Listener {
   Result<void> listen_on(int descriptor, const ListenOptions& options = {});
 
   bool is_listening() const { return slot_ != nullptr; }
+  // Errc::kClosed while it does not listen.
   Result<Address> local_address() const;
   // New connections wait in the backlog until `resume`.
   void pause();
@@ -72,6 +75,8 @@ class Listener {
     OnAccept on_accept;
     OnError on_error;
   };
+  std::unexpected<Error> listens_already(std::string subject) const;
+
   Reactor& reactor_;
   std::shared_ptr<Callbacks>
       callbacks_;  // the slot's too, so that one of them may destroy the Listener

@@ -15,7 +15,7 @@
 // hard limit is ended with Errc::kOverLimit: bytes are never dropped silently.
 //
 // Threads: the reactor's alone. A stale handle (after on_close) makes every function do nothing,
-// and stops a debug build.
+// and stops a debug build of eddy (core/check.h); `is_open` may always be asked.
 #pragma once
 
 #include <eddy/core/error.h>
@@ -23,12 +23,15 @@
 #include <eddy/core/slice.h>
 #include <eddy/net/address.h>
 
+#include <stddef.h>
+
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <new>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace eddy {
 
@@ -37,7 +40,9 @@ class Stream;
 class StreamSlot;
 
 // The user's own object in each connection, made with it, in the same allocation: `.state =
-// eddy::state_of<Session>()`.
+// eddy::state_of<Session>()`. It is default-constructed before on_open, or before on_close where a
+// connect fails, and destroyed once on_close has returned; with its reactor or its server, where
+// no on_close comes.
 struct StreamState {
   size_t size = 0;
   void (*construct)(void*) = nullptr;
@@ -45,13 +50,27 @@ struct StreamState {
 };
 template <typename T>
 const StreamState& state_of() {
-  static_assert(alignof(T) <= alignof(max_align_t) && std::is_default_constructible_v<T>);
+  static_assert(std::is_object_v<T> && !std::is_const_v<T>,
+                "state_of<T>: T is the type of an object in each connection, neither const nor a "
+                "reference");
+  static_assert(std::is_default_constructible_v<T>,
+                "state_of<T>: T needs a default constructor, since eddy makes one for each "
+                "connection; fill it in on_open");
+  static_assert(std::is_nothrow_destructible_v<T>,
+                "state_of<T>: T needs a destructor that is accessible and does not throw");
+  static_assert(alignof(T) <= alignof(max_align_t),
+                "state_of<T>: T is aligned to more than max_align_t: keep it behind a "
+                "std::unique_ptr in T");
   static const StreamState state = {.size = sizeof(T),
                                     .construct = [](void* memory) noexcept { new (memory) T(); },
                                     .destroy = [](void* memory) { static_cast<T*>(memory)->~T(); }};
   return state;
 }
 
+// Callbacks and limits. Move-only, since the callbacks are: std::move it into one server or
+// connector. To use the same for several, make it shared, `auto options =
+// std::make_shared<eddy::StreamOptions>(…)`, and give that to each. It must not be changed while a
+// stream uses it.
 struct StreamOptions {
   // The connection stands. Without it, nothing happens.
   InlineFunction<void(Stream&)> on_open{};
@@ -76,7 +95,8 @@ struct StreamOptions {
   // waits for the other for ever, and who refills the queue in on_drain never reads in between.
   bool read_while_full = false;
   // 0 is never. Idle: nothing arrived and nothing was taken for so long. Stalled: the queue is not
-  // empty, and the peer has taken nothing for so long.
+  // empty, and the peer has taken nothing for so long. Either ends the stream with
+  // Errc::kTimedOut, and what its queue still holds is dropped.
   std::chrono::nanoseconds idle_timeout{0};
   std::chrono::nanoseconds stall_timeout{0};
   bool no_delay = true;  // TCP_NODELAY
@@ -89,16 +109,17 @@ class Stream {
   // Not closed, and not being closed.
   bool is_open() const;
 
-  // --- Sending. What is sent in one callback, or in one turn, leaves together. After
-  // `shutdown_write`, `close` or `reset` nothing is sent any more: false, and the bytes are
-  // dropped; else true.
+  // --- Sending. What is sent in one callback, or in one turn, leaves together. True: the bytes are
+  // queued, all of them. False, and they are dropped: after `shutdown_write`, `close` or `reset`;
+  // and when the queue would pass the hard limit, with which the stream is being ended.
   bool send(Slice bytes);
   bool send(std::string_view bytes);  // copies them
   // `done` is called when the kernel has taken the bytes (no code), or when the stream ends before
-  // that.
+  // that. After false it is not called.
   bool send(Slice bytes, std::move_only_function<void(std::error_code)> done);
   // Room for at least `least` bytes, valid until the next call of eddy; `commit` sends the first
-  // `count` of them.
+  // `count` of them. Of a stale handle the room is empty; that of a stream which sends no more is
+  // as large as any, and `commit` drops what is in it.
   std::span<char> reserve(size_t least);
   bool commit(size_t count);
   // Bytes that wait in the queue or in the kernel's hands.
@@ -128,8 +149,9 @@ class Stream {
   Result<Address> peer_address() const;
   int descriptor() const;  // for getsockopt(2) and its like; stays the stream's
   Reactor& reactor() const;
-  // The object that `StreamOptions::state` described, until on_close has returned. T must be that
-  // type.
+  // The object that `StreamOptions::state` described. It is there in every callback of this stream,
+  // on_close included, and in `TcpServer::for_each`. T must be that type, and the handle not stale:
+  // anything else stops the program, in every build.
   template <typename T>
   T& state() const {
     return *static_cast<T*>(state_memory(state_of<T>().construct));
@@ -146,9 +168,11 @@ class Stream {
 };
 
 // Drives a descriptor that the user hands in: a pipe, a terminal, or a connected socket. The stream
-// owns it from then on. Fails for a regular file, a listening or an unconnected socket; the
-// descriptor is then still the user's. A pipe's or a terminal's status flags are shared with
-// whoever else has it open (O_NONBLOCK, open(2)); they are restored when the stream ends.
+// owns it from then on. Fails with ENOTCONN for a listening or an unconnected socket, and with
+// Errc::kUnsupported for what has no readiness to wait for (a regular file, a directory, a device
+// such as /dev/null); the descriptor is then still the user's. A pipe's or a terminal's status
+// flags are shared with whoever else has it open (O_NONBLOCK, open(2)); they are restored when the
+// stream ends.
 Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options);
 Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOptions> options);
 

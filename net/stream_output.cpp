@@ -49,7 +49,7 @@ bool StreamSlot::send_copy(std::string_view bytes) {
     queue(reactor_.output_room().commit(count));
     bytes.remove_prefix(count);
   }
-  return true;
+  return !closing;
 }
 
 bool StreamSlot::send_marked(Slice&& bytes, std::move_only_function<void(std::error_code)> done) {
@@ -60,7 +60,8 @@ bool StreamSlot::send_marked(Slice&& bytes, std::move_only_function<void(std::er
   }
   extra_->marks.push_back({extra_->queued_in_all + bytes.size(), std::move(done)});
   queue(std::move(bytes));
-  return true;
+  if (closing) extra_->marks.pop_back();  // who is told false is not told again
+  return !closing;
 }
 
 bool StreamSlot::commit(size_t count) {

@@ -18,6 +18,7 @@ StreamSlot::StreamSlot(Reactor& reactor, std::shared_ptr<StreamOptions> options,
 
 StreamSlot* StreamSlot::make(Reactor& reactor, std::shared_ptr<StreamOptions> options,
                              StreamOwner* owner) {
+  EDDY_REQUIRE(options != nullptr, "a stream was to be made with null for its StreamOptions");
   const StreamState state = options->state;
   auto* slot = reactor.make_slot<StreamSlot>(state.size, reactor, std::move(options), owner);
   if (slot != nullptr && state.size != 0) state.construct(SlotPool::extra_of(slot));

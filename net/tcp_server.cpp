@@ -9,9 +9,10 @@ namespace eddy {
 
 class TcpServer::Connections final : public StreamOwner {
  public:
-  Connections(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options)
+  Connections(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+              ServerOptions server_options)
       : reactor_(reactor),
-        options_(std::make_shared<StreamOptions>(std::move(stream_options))),
+        options_(std::move(stream_options)),
         max_(server_options.max_connections),
         listener_(reactor, [this](int fd) { accept(fd); }) {
     room_changed();
@@ -98,6 +99,11 @@ class TcpServer::Connections final : public StreamOwner {
 };
 
 TcpServer::TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options)
+    : TcpServer(reactor, std::make_shared<StreamOptions>(std::move(stream_options)),
+                server_options) {}
+
+TcpServer::TcpServer(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+                     ServerOptions server_options)
     : connections_(
           std::make_unique<Connections>(reactor, std::move(stream_options), server_options)) {}
 

@@ -23,18 +23,23 @@ struct ServerOptions {
 class TcpServer {
  public:
   TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options = {});
+  // Options that other servers, connectors or adopted streams share.
+  TcpServer(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+            ServerOptions server_options = {});
   ~TcpServer();
   TcpServer(const TcpServer&) = delete;
   TcpServer& operator=(const TcpServer&) = delete;
 
-  // "127.0.0.1:7000"; port 0 takes a free one, which `local_address` tells.
+  // "127.0.0.1:7000"; port 0 takes a free one, which `local_address` tells. A server listens on one
+  // address at a time: else Errc::kListening.
   Result<void> listen(std::string_view address, const ListenOptions& options = {});
   Result<void> listen(const Address& address, const ListenOptions& options = {});
+  // Errc::kClosed while it does not listen.
   Result<Address> local_address() const;
 
   size_t connections() const;
-  // Every open connection, with the server free to change meanwhile; not one that is in its
-  // on_close.
+  // Every open connection (`Stream::is_open`), with its state; not one whose close was asked for,
+  // nor one in its on_close. `visit` may close any of them, and the server itself may change.
   void for_each(const std::function<void(Stream&)>& visit);
 
   // No new connections; those that stand go on.

@@ -144,11 +144,26 @@ TEST_P(AcceptError, WhatIsNoSocket) {
 
 TEST_P(AcceptError, ListeningTwice) {
   const Address address = serve(echo_options());
-  expect_refused(server->listen("127.0.0.1:0"), errno_code(EALREADY), "listens already");
+  expect_refused(server->listen("127.0.0.1:0"), Errc::kListening,
+                 ("listen 127.0.0.1:0: already listening (on " + address.to_string()).c_str());
+  const Descriptor other(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Listener listener(reactor(), [](int) {});
+  ASSERT_TRUE(listener.listen("127.0.0.1:0"));
+  expect_refused(listener.listen_on(other.get()), Errc::kListening,
+                 listener.local_address()->to_string().c_str());
   EXPECT_EQ(*server->local_address(), address);
   peer = Peer::connect_to(address);
   peer.send("x");
   EXPECT_TRUE(run_until([&] { return peer.has_received("x"); }));
+}
+
+TEST_P(AcceptError, TheAddressOfWhatDoesNotListen) {
+  const TcpServer idle(reactor(), echo_options());
+  const auto address = idle.local_address();
+  ASSERT_FALSE(address);
+  EXPECT_EQ(address.error().code(), Errc::kClosed);
+  EXPECT_EQ(address.error().message(),
+            "local_address: closed (nothing listens here: call listen first)");
 }
 
 // Shut down by somebody else: accepting ends for good, and the user is told.

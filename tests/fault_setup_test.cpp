@@ -63,7 +63,7 @@ TEST_F(FaultSetup, UringForbiddenWithEnosys) {
 
 TEST_F(FaultSetup, UringWithoutDescriptors) {
   plan().fail(SystemCall::kUringSetup, EMFILE, kEveryTime);
-  expect_epoll_because("io_uring_setup: Too many open files");
+  expect_epoll_because("io_uring_setup: Too many open files (this process has as many open files");
 }
 
 #endif
@@ -116,6 +116,7 @@ class FaultSetupOf : public FaultSetup, public testing::WithParamInterface<Confi
     ASSERT_TRUE(reactor.error());
     EXPECT_EQ(reactor.error()->code(), code);
     EXPECT_STREQ(reactor.error()->call(), call);
+    EXPECT_NE(reactor.error()->advice().find("raise its limit"), std::string::npos);
     TcpServer server(reactor, echo_options());
     const auto listening = server.listen("127.0.0.1:0");
     ASSERT_FALSE(listening);
@@ -166,6 +167,7 @@ TEST_F(FaultSetup, NoEpoll) {
   ASSERT_TRUE(reactor.error());
   EXPECT_EQ(reactor.error()->code(), std::errc::too_many_files_open);
   EXPECT_STREQ(reactor.error()->call(), "epoll_create1");
+  EXPECT_NE(reactor.error()->advice().find("ulimit -n"), std::string::npos);
 }
 
 TEST_F(FaultSetup, NoMemoryForBuffers) {

@@ -170,7 +170,7 @@ TEST_P(LifetimeReactorDeathTest, DestroyedByItsOwnCallback) {
         doomed->defer([&] { doomed.reset(); });
         static_cast<void>(doomed->run_once(0ns));
       },
-      "must not be destroyed by one of its own callbacks");
+      "this program broke a rule: a Reactor was destroyed by one of its own callbacks");
 }
 
 TEST_P(LifetimeReactorDeathTest, RunByItsOwnCallback) {
@@ -180,7 +180,7 @@ TEST_P(LifetimeReactorDeathTest, RunByItsOwnCallback) {
         nested.defer([&] { nested.run(); });
         static_cast<void>(nested.run_once(0ns));
       },
-      "must not be called from a callback");
+      "run or run_once was called by a callback");
 }
 
 // What is done before the turn waits is a callback as well.
@@ -191,7 +191,12 @@ TEST_P(LifetimeReactorDeathTest, RunByACallbackBeforeTheWait) {
         nested.before_sleep([&] { static_cast<void>(nested.run_once(0ns)); });
         static_cast<void>(nested.run_once(10ms));
       },
-      "must not be called from a callback");
+      "run or run_once was called by a callback");
+}
+
+TEST_P(LifetimeReactorDeathTest, TheStateOfAStreamThatHasAnother) {
+  serve_one(journal.options());
+  EXPECT_DEATH(stream.state<int>(), "this program broke a rule: Stream::state<T> was called, and");
 }
 
 #ifndef NDEBUG
@@ -201,25 +206,31 @@ TEST_P(LifetimeReactorDeathTest, AStreamUsedAfterItsOnClose) {
   stream.close();
   ASSERT_TRUE(run_until([&] { return journal.closed(); }));
   EXPECT_FALSE(stream.is_open());  // the one thing that may be asked
-  EXPECT_DEATH(stream.send("x"), "must not be used after its on_close");
-  EXPECT_DEATH(stream.close(), "must not be used after its on_close");
-  EXPECT_DEATH(stream.pause(), "must not be used after its on_close");
+  EXPECT_DEATH(stream.send("x"), "this program broke a rule: a Stream was used after its on_close");
+  EXPECT_DEATH(stream.close(), "this program broke a rule: a Stream was used after its on_close");
+  EXPECT_DEATH(stream.pause(), "this program broke a rule: a Stream was used after its on_close");
+}
+
+TEST_P(LifetimeReactorDeathTest, AStreamThatNamesNoConnection) {
+  EXPECT_DEATH(Stream().send("x"), "a Stream that names no connection was used");
 }
 
 TEST_P(LifetimeReactorDeathTest, AStreamUsedByAnotherThread) {
   serve_one(journal.options());
-  EXPECT_DEATH(std::thread([&] { stream.send("x"); }).join(), "by its reactor's thread only");
+  EXPECT_DEATH(std::thread([&] { stream.send("x"); }).join(),
+               "a Stream was used by a thread that is not its reactor's");
 }
 
 TEST_P(LifetimeReactorDeathTest, RunByAnotherThread) {
   run_turns(1);
   EXPECT_DEATH(std::thread([&] { static_cast<void>(reactor().run_once(0ns)); }).join(),
-               "run by one thread only");
+               "a Reactor was run by a second thread");
 }
 
 TEST_P(LifetimeReactorDeathTest, DestroyedByAnotherThread) {
   run_turns(1);
-  EXPECT_DEATH(std::thread([&] { destroy_reactor(); }).join(), "destroyed by the thread that ran");
+  EXPECT_DEATH(std::thread([&] { destroy_reactor(); }).join(),
+               "destroyed by a thread that is not the one that ran it");
 }
 
 TEST_P(LifetimeReactorDeathTest, AWatchUsedAfterItWasClosed) {
@@ -231,7 +242,7 @@ TEST_P(LifetimeReactorDeathTest, AWatchUsedAfterItWasClosed) {
   ASSERT_TRUE(watch);
   watch->close();
   watch->close();  // closing twice is nothing
-  EXPECT_DEATH(watch->set_interest(Interest::kNone), "must not be used after it was closed");
+  EXPECT_DEATH(watch->set_interest(Interest::kNone), "a Watch was used after it was closed");
 }
 
 #else
@@ -242,6 +253,7 @@ TEST_P(LifetimeReactor, AStreamUsedAfterItsOnCloseDoesNothing) {
   ASSERT_TRUE(run_until([&] { return journal.closed(); }));
   EXPECT_FALSE(stream.send("x"));
   EXPECT_FALSE(stream.commit(0));
+  EXPECT_TRUE(stream.reserve(1).empty());
   EXPECT_EQ(stream.queued_bytes(), 0U);
   EXPECT_FALSE(stream.peer_address());
   stream.pause();

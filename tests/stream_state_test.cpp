@@ -1,4 +1,5 @@
 // What belongs to one connection: the user's own object, its addresses, its descriptor.
+#include <eddy/net/connector.h>
 #include <fcntl.h>
 
 #include <set>
@@ -53,6 +54,29 @@ TEST_P(StreamStates, IsThereInOnCloseAndGoneAfterIt) {
   peer.close();
   EXPECT_TRUE(run_until([&] { return last == "mine"; }));
   EXPECT_EQ(Session::alive, 0);
+}
+
+// One set of options, whoever makes the connections.
+TEST_P(StreamStates, OptionsMayBeShared) {
+  auto shared = std::make_shared<StreamOptions>(journal.options());
+  shared->state = state_of<Session>();
+  {
+    TcpServer first(reactor(), shared);
+    TcpServer second(reactor(), shared, {.max_connections = 1});
+    Connector connector(reactor(), shared, {.timeout = 5s});
+    ASSERT_TRUE(first.listen("127.0.0.1:0"));
+    ASSERT_TRUE(second.listen("127.0.0.1:0"));
+    auto one = connector.connect(*first.local_address());
+    auto other = connector.connect(*second.local_address());
+    ASSERT_TRUE(one && other);
+    EXPECT_TRUE(run_until([&] { return journal.count("open") == 4; }));
+    EXPECT_EQ(Session::alive, 4);
+    first.for_each([](Stream& each) { EXPECT_EQ(each.state<Session>().name, "new"); });
+    one->close();
+    other->close();
+    EXPECT_TRUE(run_until([&] { return journal.count("close") == 2; }));
+  }
+  EXPECT_TRUE(run_until([&] { return Session::alive == 0; }));
 }
 
 TEST_P(StreamStates, IsGoneWithTheReactor) {

@@ -128,10 +128,41 @@ TEST_P(StreamWatermark, OneSendPastTheHardLimitEndsTheStreamToo) {
   StreamOptions options = journal.options();
   options.hard_limit_bytes = 1'000'000;
   serve_one(std::move(options));
-  stream.send(pattern(1'000'001));
+  EXPECT_FALSE(stream.send(pattern(1'000'001)));
   EXPECT_FALSE(stream.send("more"));
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
   EXPECT_EQ(journal.code, Errc::kOverLimit);
+}
+
+// Whichever way the bytes come: false, and not told of again.
+TEST_P(StreamWatermark, WhatPassesTheHardLimitIsRefused) {
+  StreamOptions options = journal.options();
+  options.hard_limit_bytes = 10'000;
+  const Address address = serve(std::move(options));
+  int told = 0;
+  const auto count = [&](std::error_code) { ++told; };
+  const std::function<bool(Stream&)> ways[] = {
+      [](Stream& to) { return to.send(pattern(10'001)); },
+      [](Stream& to) { return to.send(Slice::copy_of(pattern(10'001))); },
+      [&](Stream& to) { return to.send(Slice::copy_of(pattern(10'001)), count); },
+      [](Stream& to) {
+        const std::span<char> room = to.reserve(10'001);
+        std::ranges::fill(room, 'x');
+        return to.commit(10'001);
+      }};
+  size_t closed = 0;
+  for (const auto& way : ways) {
+    Peer other = Peer::connect_to(address);
+    ASSERT_TRUE(run_until([&] { return server->connections() == 1; }));
+    server->for_each([&](Stream& accepted) { stream = accepted; });
+    EXPECT_TRUE(stream.send(Slice::of_static("x"), count));
+    EXPECT_FALSE(way(stream));
+    EXPECT_FALSE(stream.is_open());
+    ++closed;
+    EXPECT_TRUE(run_until([&] { return journal.count("close") == closed; }));
+    EXPECT_EQ(journal.code, Errc::kOverLimit);
+    EXPECT_EQ(told, static_cast<int>(closed));  // of what was queued
+  }
 }
 
 TEST_P(StreamWatermark, QueuedBytesAreWhatThePeerHasNotTaken) {
