@@ -61,7 +61,7 @@ class HistogramLayout {
   // The index of a value's count. 0 <= value <= greatest().
   std::size_t index_of(std::int64_t value) const noexcept {
     const auto bits = static_cast<std::uint64_t>(value);
-    const int bucket = std::bit_width(bits | sub_bucket_mask_) - mask_width_;
+    const int bucket = static_cast<int>(std::bit_width(bits | sub_bucket_mask_)) - mask_width_;
     const std::uint64_t sub_bucket = bits >> (bucket + unit_magnitude_);
     return (static_cast<std::size_t>(bucket) << half_magnitude_) + sub_bucket;
   }
