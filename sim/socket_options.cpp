@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <netinet/udp.h>
 #include <string.h>
 
 #include <algorithm>
@@ -47,20 +46,15 @@ constexpr SocketOption kTable[] = {
     {SOL_SOCKET, SO_BROADCAST, kFlag},
     {SOL_SOCKET, SO_OOBINLINE, kFlag},
     {SOL_SOCKET, SO_DONTROUTE, kFlag},
-    {SOL_SOCKET, SO_TIMESTAMP, kFlag},
     {SOL_SOCKET, SO_ZEROCOPY, kNumber, 0, 0, 1},
     {SOL_SOCKET, SO_RCVLOWAT, kNumber, 1},
     {SOL_SOCKET, SO_INCOMING_CPU, kNumber, -1},
     {SOL_SOCKET, SO_BUSY_POLL, kNumber, 0, 0},
     {IPPROTO_IP, IP_TOS, kNumber, 0, 0, 255},
     {IPPROTO_IP, IP_TTL, kNumber, 64, 1, 255},
-    {IPPROTO_IP, IP_PKTINFO, kFlag},
-    {IPPROTO_IP, IP_RECVERR, kFlag},
     {IPPROTO_IP, IP_FREEBIND, kFlag},
     {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, kFlag},
     {IPPROTO_IPV6, IPV6_V6ONLY, kFlag},
-    {IPPROTO_IPV6, IPV6_RECVPKTINFO, kFlag},
-    {IPPROTO_IPV6, IPV6_RECVERR, kFlag},
     {IPPROTO_TCP, TCP_NODELAY, kFlag},
     {IPPROTO_TCP, TCP_CORK, kFlag},
     {IPPROTO_TCP, TCP_QUICKACK, kFlag, 1},
@@ -71,9 +65,6 @@ constexpr SocketOption kTable[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT, kNumber, 0, 0},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, kNumber, 0, 0},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNumber, -1},
-    {IPPROTO_TCP, TCP_FASTOPEN, kNumber, 0, 0},
-    {IPPROTO_UDP, UDP_SEGMENT, kNumber, 0, 0, 65'535},
-    {IPPROTO_UDP, UDP_GRO, kFlag},
 };
 
 bool is_tcp(int domain, int type) { return domain != AF_UNIX && type == SOCK_STREAM; }

@@ -37,7 +37,7 @@ class SocketOptions {
   }
 
  private:
-  static constexpr size_t kOptions = 39;
+  static constexpr size_t kOptions = 31;
 
   bool has_level(int level) const;
   const struct SocketOption* find(int level, int name) const;
