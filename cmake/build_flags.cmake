@@ -37,3 +37,8 @@ if(EDDY_SANITIZE)
   add_compile_options(-fsanitize=${EDDY_SANITIZE} -fno-sanitize-recover=all -fno-sanitize=vptr)
   add_link_options(-fsanitize=${EDDY_SANITIZE})
 endif()
+
+# The counters by which libFuzzer sees which input reaches something new.
+if(EDDY_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
