@@ -91,8 +91,9 @@ std::int64_t Histogram::percentile(double percent) const noexcept {
   // One step down first: 99.9 % of 1,000 is meant to be 999, and not, by rounding,
   // 999.0000000000001 and so the thousandth.
   const double below = std::nextafter(percent, -std::numeric_limits<double>::infinity());
-  const double rank =
-      std::ceil(std::clamp(below, 0.0, 100.0) * static_cast<double>(count_) / 100.0);
+  // fmax takes what is no number for 0.
+  const double within = std::fmin(std::fmax(below, 0.0), 100.0);
+  const double rank = std::ceil(within * static_cast<double>(count_) / 100.0);
   const auto wanted = std::max<std::uint64_t>(static_cast<std::uint64_t>(rank), 1);
   const Touched touched = this->touched();
   std::size_t index = touched.first;
