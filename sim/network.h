@@ -11,6 +11,7 @@
 
 #include <array>
 #include <compare>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -31,11 +32,20 @@ struct Name {
   bool is_any() const;       // 0.0.0.0 or ::
   bool is_loopback() const;  // 127.0.0.0/8 or ::1
   // From and to socket addresses. `length` as in getsockname(2): the room, then what is needed.
-  static bool parse(const sockaddr* address, socklen_t length, Name& name);
-  void store(sockaddr* address, socklen_t* length) const;
+  // IPv4 within IPv6 (::ffff:a.b.c.d) becomes IPv4. 0, or -EINVAL or -EAFNOSUPPORT.
+  static int parse(const sockaddr* address, socklen_t length, Name& name);
+  // … and comes out as IPv4 within IPv6 where the socket's family is that.
+  void store(sa_family_t socket_family, sockaddr* address, socklen_t* length) const;
   // "10.0.0.1" or "fd00::1", without a port.
   static bool parse_ip(std::string_view text, Name& name);
   std::string to_string() const;
+};
+
+// What a shut link keeps until it opens.
+struct Held {
+  size_t bytes;
+  int64_t* not_before_ns;
+  InlineFunction<void()> then;
 };
 
 struct LinkState {
@@ -46,6 +56,7 @@ struct LinkState {
   bool cut = false;               // by `partition`, until `heal`
   int64_t clogged_until_ns = 0;
   int64_t busy_until_ns = 0;  // the last byte is sent then
+  std::deque<Held> held;
 };
 
 class Network {
@@ -59,14 +70,15 @@ class Network {
 
   LinkState& link(const HostKernel& from, const HostKernel& to);
   int64_t default_latency_ns = 100'000;
-  // The moment at which `bytes` that leave now have all arrived; kNever while the link is shut.
-  int64_t arrival(const HostKernel& from, const HostKernel& to, size_t bytes);
-  bool is_shut(const HostKernel& from, const HostKernel& to);
+  // `then` happens when `bytes` that leave now have all arrived, and not before `not_before_ns`,
+  // which becomes that moment: what is carried with the same one stays in order. It must stay where
+  // it is for as long as `then` lives.
+  void carry(const HostKernel& from, const HostKernel& to, size_t bytes, int64_t& not_before_ns,
+             InlineFunction<void()> then);
+  bool is_shut(const LinkState& link) const;
   void cut(const HostKernel& a, const HostKernel& b, bool cut);
   void clog(const HostKernel& from, const HostKernel& to, int64_t until_ns);
   void heal();
-  // What was held back goes on: a link has opened.
-  void links_changed();
 
   // --- TCP's ports
   TcpSocket* listener(const HostKernel& host, const Name& name) const;
@@ -78,6 +90,7 @@ class Network {
   // Of the connections that live, in the order of their making.
   void enlist(const std::shared_ptr<TcpConnection>& connection);
   void forget(const TcpConnection& connection);
+  uint64_t next_connection() { return next_connection_++; }
   const std::map<uint64_t, std::shared_ptr<TcpConnection>>& connections() const {
     return connections_;
   }
@@ -91,12 +104,14 @@ class Network {
     bool reuse_port;
     bool listening;
   };
+  void open(const HostKernel& from, const HostKernel& to, LinkState& link);
   bool is_taken(const HostKernel& host, const Name& name, bool reuse_address,
                 bool reuse_port) const;
 
   Simulation& simulation_;
-  std::map<std::array<uint8_t, 17>, HostKernel*> hosts_;  // by family and address
-  std::map<std::pair<int, int>, LinkState> links_;         // by the hosts' numbers
+  std::map<Name, HostKernel*> hosts_;  // by their addresses, port 0
+  std::vector<HostKernel*> by_number_;
+  std::map<std::pair<int, int>, LinkState> links_;  // by the hosts' numbers
   std::vector<Claim> claims_;
   std::map<uint64_t, std::shared_ptr<TcpConnection>> connections_;
   uint64_t next_connection_ = 0;

@@ -56,7 +56,9 @@ class Simulation {
   // --- Loops
   void attach(HostKernel& host, Loop& loop);
   void detach(Loop& loop);
-  size_t loops() const { return loops_.size(); }
+  bool has_loops(const HostKernel& host) const;
+  // Code outside the loops has run, and may have changed any of them.
+  void refresh();
   // The loop of this host that is in its turn waits for this file (an epoll instance or a ring).
   void waits_on(const HostKernel& host, const FileRef& file);
   // The host's loops make no turns until then.
@@ -66,13 +68,13 @@ class Simulation {
   // What is due by now happens. Called at the beginning of each system call.
   void settle();
   enum class Waited : uint8_t { kReady, kTimedOut, kDeadlocked };
-  // Steps until `ready` holds or the deadline has passed. kDeadlocked: nothing will ever happen
-  // again; `deadlock` then tells what everybody waits for.
+  // Steps until `ready` holds or the deadline has passed. kDeadlocked: there is no deadline, and
+  // nothing will ever happen again; what everybody waits for is printed.
   Waited wait(int64_t deadline_ns, const std::function<bool()>& ready);
   // A call that would wait, but may not, found nothing: a little time passes, so that a loop that
   // polls gets on.
   void idle();
-  const std::string& deadlock() const { return deadlock_; }
+  std::string describe() const;
   // Something that Linux would not let a correct program do or see. The first one is kept.
   void violation(std::string what);
   const std::string& violations() const { return violations_; }
@@ -91,7 +93,6 @@ class Simulation {
   Driven* pick();
   void drive(Driven& driven);
   int64_t next_due_ns();
-  std::string describe_deadlock();
 
   int64_t now_ns_ = kBeginningNs;
   int64_t wall_offset_ns_ = 1'700'000'000'000'000'000;
@@ -99,7 +100,6 @@ class Simulation {
   std::vector<Driven*> driving_;  // innermost last
   std::vector<Driven*> candidates_;
   bool settling_ = false;
-  std::string deadlock_;
   std::string violations_;
 };
 

@@ -1,0 +1,202 @@
+#include <eddy/core/check.h>
+#include <eddy/sim/host_kernel.h>
+#include <eddy/sim/network.h>
+#include <eddy/sim/simulation.h>
+#include <eddy/sim/tcp_socket.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <algorithm>
+
+namespace eddy::sim {
+namespace {
+
+// What a poll that finds nothing costs: a loop that polls would else stand still in time.
+constexpr int64_t kIdleNs = 1'000;
+
+std::string seconds(int64_t ns) {
+  char text[40];
+  snprintf(text, sizeof text, "%" PRId64 ".%09" PRId64 " s", ns / 1'000'000'000,
+           ns % 1'000'000'000);
+  return text;
+}
+
+}  // namespace
+
+Simulation::Simulation(uint64_t seed_of_world, Tape tape_of_world)
+    : seed(seed_of_world),
+      tape(std::move(tape_of_world)),
+      network(std::make_unique<Network>(*this)) {}
+
+Simulation::~Simulation() = default;
+
+bool Simulation::strikes(Fault fault, const HostKernel& host) {
+  if (!faults.strikes(fault)) return false;
+  note(host, to_string(fault), {});
+  return true;
+}
+
+void Simulation::note(const HostKernel& host, const char* event,
+                      std::initializer_list<int64_t> values) {
+  trace.note(now_ns_, host.name().c_str(), event, values);
+}
+
+void Simulation::violation(std::string what) {
+  if (!violations_.empty()) return;
+  violations_ = "at " + seconds(now_ns_ - kBeginningNs) + ", seed " + std::to_string(seed) + ": " +
+                std::move(what);
+}
+
+// --- Loops
+
+void Simulation::attach(HostKernel& host, Loop& loop) {
+  loops_.push_back(std::make_unique<Driven>(Driven{&host, &loop, {}, true, 0}));
+}
+
+void Simulation::detach(Loop& loop) {
+  std::erase_if(loops_, [&](const auto& driven) { return driven->loop == &loop; });
+}
+
+bool Simulation::has_loops(const HostKernel& host) const {
+  return std::ranges::any_of(loops_, [&](const auto& driven) { return driven->host == &host; });
+}
+
+void Simulation::refresh() {
+  for (const auto& driven : loops_) driven->fresh = true;
+}
+
+void Simulation::waits_on(const HostKernel& host, const FileRef& file) {
+  if (!driving_.empty() && driving_.back()->host == &host) {
+    driving_.back()->waits_on = file;
+    return;
+  }
+  for (const auto& driven : loops_) {
+    if (driven->host == &host && driven->loop->in_turn()) driven->waits_on = file;
+  }
+}
+
+void Simulation::stall(const HostKernel& host, int64_t until_ns) {
+  for (const auto& driven : loops_) {
+    if (driven->host == &host) driven->stalled_until_ns = until_ns;
+  }
+  schedule.at(until_ns, [] {});
+}
+
+bool Simulation::runnable(const Driven& driven) const {
+  if (driven.loop->in_turn() || driven.stalled_until_ns > now_ns_) return false;
+  if (driven.fresh || driven.loop->has_work() || driven.loop->due_ns() <= now_ns_) return true;
+  const FileRef file = driven.waits_on.lock();
+  return file != nullptr && file->readiness() != 0;
+}
+
+Simulation::Driven* Simulation::pick() {
+  candidates_.clear();
+  for (const auto& driven : loops_) {
+    if (runnable(*driven)) candidates_.push_back(driven.get());
+  }
+  return candidates_.empty() ? nullptr : candidates_[tape.draw(candidates_.size())];
+}
+
+void Simulation::drive(Driven& driven) {
+  driven.fresh = false;
+  if (strikes(Fault::kStall, *driven.host)) {
+    return stall(*driven.host, now_ns_ + tape.between(1, 3'000'000'000));
+  }
+  Loop* loop = driven.loop;
+  note(*driven.host, "turn", {});
+  driving_.push_back(&driven);
+  loop->drive();
+  driving_.pop_back();
+  // A callback may do anything with other loops that live in this thread.
+  for (const auto& other : loops_) {
+    if (other->loop != loop && !other->loop->in_turn() && other->loop->has_work()) {
+      other->fresh = true;
+    }
+  }
+}
+
+// --- Time
+
+void Simulation::settle() {
+  if (settling_) return;
+  settling_ = true;
+  while (schedule.next_ns() <= now_ns_) schedule.take()();
+  settling_ = false;
+}
+
+int64_t Simulation::next_due_ns() {
+  int64_t next = schedule.next_ns();
+  for (const auto& driven : loops_) {
+    if (driven->loop->in_turn() || driven->stalled_until_ns > now_ns_) continue;
+    next = std::min(next, driven->loop->due_ns());
+  }
+  return next;
+}
+
+// False: nothing happens up to the limit.
+bool Simulation::step(int64_t limit_ns) {
+  settle();
+  if (Driven* driven = pick()) {
+    drive(*driven);
+    return true;
+  }
+  const int64_t next = next_due_ns();
+  if (next > limit_ns || next == kNever) return false;
+  now_ns_ = std::max(now_ns_, next);
+  settle();
+  return true;
+}
+
+Simulation::Waited Simulation::wait(int64_t deadline_ns, const std::function<bool()>& ready) {
+  for (;;) {
+    settle();
+    if (ready()) return Waited::kReady;
+    if (now_ns_ >= deadline_ns) return Waited::kTimedOut;
+    if (step(deadline_ns)) continue;
+    if (deadline_ns == kNever) {
+      fprintf(stderr, "deadlock: nothing will ever happen again\n%s\n", describe().c_str());
+      return Waited::kDeadlocked;
+    }
+    now_ns_ = deadline_ns;
+  }
+}
+
+void Simulation::idle() {
+  const int64_t until = now_ns_ + kIdleNs;
+  if (!driving_.empty()) {  // the world drives: it goes on by itself
+    now_ns_ = until;
+    return;
+  }
+  while (now_ns_ < until && step(until)) {
+  }
+  now_ns_ = std::max(now_ns_, until);
+}
+
+std::string Simulation::describe() const {
+  std::string text = "at " + seconds(now_ns_ - kBeginningNs) + " of virtual time, seed " +
+                     std::to_string(seed) + ", " + std::to_string(schedule.size()) +
+                     " things under way";
+  for (const auto& driven : loops_) {
+    text += "\n  " + driven->host->name() + ": ";
+    text += driven->loop->in_turn() ? "waits for an event without an end"
+            : driven->loop->due_ns() == kNever ? "has nothing to do, and no timer"
+                                               : "next timer at " +
+                                                     seconds(driven->loop->due_ns() - kBeginningNs);
+    text += ", " + std::to_string(driven->host->open_descriptors()) + " descriptors open";
+    for (const auto& [number, connection] : network->connections()) {
+      for (const TcpSide& side : connection->sides) {
+        if (side.host != driven->host || side.socket == nullptr) continue;
+        const TcpSide& other = connection->sides[&side == &connection->sides[0] ? 1 : 0];
+        text += "\n    tcp " + side.name.to_string() + ":" + std::to_string(side.name.port) + " to " +
+                other.name.to_string() + ":" +
+                std::to_string(other.name.port) + ": " +
+                (side.dead ? "ended" : side.established ? "open" : "connecting") + ", " +
+                std::to_string(side.received.size()) + " bytes unread, " +
+                std::to_string(side.to_send.size() + side.in_flight) + " unsent";
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace eddy::sim

@@ -1,0 +1,312 @@
+#include <eddy/sim/host_kernel.h>
+#include <eddy/sim/tcp_socket.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include <algorithm>
+
+namespace eddy::sim {
+
+TcpSocket::TcpSocket(HostKernel& host, sa_family_t family)
+    : host_(host), family_(family), options_(family, SOCK_STREAM) {}
+
+// tcp(7): most options are inherited.
+TcpSocket::TcpSocket(const TcpSocket& listener, std::shared_ptr<TcpConnection> connection)
+    : host_(listener.host_),
+      family_(listener.family_),
+      options_(listener.options_),
+      connection_(std::move(connection)),
+      accepted_(true) {
+  side().socket = this;
+  local_ = side().name;
+  adopt_options(side());
+}
+
+TcpSocket::~TcpSocket() {
+  if (claimed_) host_.simulation().network->release(*this);
+  // Whoever waits to be accepted is told that nobody will.
+  for (const auto& connection : waiting_) connection->orphan(connection->sides[1], true);
+  if (connection_ == nullptr) return;
+  connection_->orphan(side(), options_.number(SOL_SOCKET, SO_LINGER) == 0);
+}
+
+// tcp_poll in net/ipv4/tcp.c.
+uint32_t TcpSocket::readiness() {
+  if (listening_) return waiting_.empty() ? 0 : POLLIN | POLLRDNORM;
+  if (connection_ == nullptr) return POLLOUT | POLLWRNORM | POLLHUP;
+  TcpSide& mine = side();
+  uint32_t ready = mine.error != 0 ? POLLERR : 0;
+  if (!mine.established && !mine.dead) return ready;
+  const bool reads_ended = mine.dead || mine.fin_received || mine.shut_for_receiving;
+  if (reads_ended && (mine.dead || mine.shut_for_sending)) ready |= POLLHUP;
+  if (reads_ended) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
+  if (!mine.received.empty()) ready |= POLLIN | POLLRDNORM;
+  if (mine.urgent >= 0) ready |= POLLPRI;
+  const size_t used = mine.to_send.size() + mine.in_flight;
+  const bool has_space = used < mine.send_capacity && (mine.send_capacity - used) * 2 >= used;
+  if (mine.dead || mine.shut_for_sending || has_space) {
+    ready |= POLLOUT | POLLWRNORM;
+  } else {
+    mine.wants_space = true;
+  }
+  return ready;
+}
+
+// --- Names
+
+int TcpSocket::bind(const sockaddr* address, socklen_t length) {
+  Name name;
+  if (const int failed = Name::parse(address, length, name); failed < 0) return failed;
+  if (claimed_ || connection_ != nullptr) return -EINVAL;
+  if (family_ == AF_INET && name.family != AF_INET) return -EAFNOSUPPORT;
+  const bool ours = name.is_any() || name.is_loopback() ||
+                    host_.simulation().network->find(host_, name) == &host_;
+  if (!ours) return -EADDRNOTAVAIL;
+  if (const int failed = host_.simulation().network->claim(
+          host_, name, *this, options_.flag(SOL_SOCKET, SO_REUSEADDR),
+          options_.flag(SOL_SOCKET, SO_REUSEPORT));
+      failed < 0) {
+    return failed;
+  }
+  claimed_ = true;
+  local_ = name;
+  return 0;
+}
+
+int TcpSocket::local_name(sockaddr* address, socklen_t* length) {
+  Name name = local_;
+  if (name.family == AF_UNSPEC) name.family = family_;
+  name.store(family_, address, length);
+  return 0;
+}
+
+int TcpSocket::peer_name(sockaddr* address, socklen_t* length) {
+  if (connection_ == nullptr || !side().established || side().dead) return -ENOTCONN;
+  connection_->other(side()).name.store(family_, address, length);
+  return 0;
+}
+
+// --- Listening
+
+int TcpSocket::listen(int backlog) {
+  if (connection_ != nullptr) return -EINVAL;
+  if (!claimed_) {
+    Name any;
+    any.family = family_;
+    if (const int failed = host_.simulation().network->claim(host_, any, *this, false, false);
+        failed < 0) {
+      return failed;
+    }
+    claimed_ = true;
+    local_ = any;
+  }
+  constexpr int kSomaxconn = 4096;  // net.core.somaxconn
+  backlog_ = static_cast<size_t>(backlog < 0 || backlog > kSomaxconn ? kSomaxconn : backlog);
+  listening_ = true;
+  host_.simulation().network->set_listening(*this, true);
+  return 0;
+}
+
+void TcpSocket::offer(std::shared_ptr<TcpConnection> connection) {
+  waiting_.push_back(std::move(connection));
+  wake(POLLIN | POLLRDNORM);
+}
+
+FileRef TcpSocket::accept(int& error) {
+  error = !listening_ ? -EINVAL : waiting_.empty() ? -EAGAIN : 0;
+  if (error != 0) return nullptr;
+  auto connection = std::move(waiting_.front());
+  waiting_.pop_front();
+  return std::make_shared<TcpSocket>(*this, std::move(connection));
+}
+
+// --- Connecting
+
+int TcpSocket::connect(const sockaddr* address, socklen_t length) {
+  if (listening_) return -EISCONN;
+  if (connection_ != nullptr) {
+    TcpSide& mine = side();
+    if (mine.dead && !mine.established) {  // the last attempt has failed
+      const int error = std::exchange(mine.error, 0);
+      if (error != 0) return -error;
+      connection_->orphan(mine, false);
+      connection_.reset();
+    } else {
+      return mine.established ? -EISCONN : -EALREADY;
+    }
+  }
+  Name name;
+  if (const int failed = Name::parse(address, length, name); failed < 0) return failed;
+  if (family_ == AF_INET && name.family != AF_INET) return -EAFNOSUPPORT;
+  Simulation& simulation = host_.simulation();
+  if (simulation.strikes(Fault::kConnectNoPort, host_)) return -EADDRNOTAVAIL;
+  if (!claimed_) {
+    Name local;
+    local.family = name.family;
+    if (const int failed = simulation.network->claim(host_, local, *this, false, false);
+        failed < 0) {
+      return -EADDRNOTAVAIL;  // connect(2): no ephemeral port is left
+    }
+    claimed_ = true;
+    local_ = local;
+  }
+  if (name.is_any()) name.ip[name.family == AF_INET ? 0 : 15] = name.family == AF_INET ? 127 : 1;
+  if (name.family == AF_INET && name.ip == std::array<uint8_t, 16>{127}) name.ip[3] = 1;
+  if (local_.is_any()) {
+    const uint16_t port = local_.port;
+    local_ = name.is_loopback() ? name : host_.address();
+    local_.port = port;
+  }
+  connection_ =
+      std::make_shared<TcpConnection>(simulation, simulation.network->next_connection());
+  simulation.network->enlist(connection_);
+  TcpSide& mine = side();
+  TcpSide& theirs = connection_->sides[1];
+  mine.host = &host_;
+  mine.name = local_;
+  mine.socket = this;
+  adopt_options(mine);
+  theirs.host = simulation.network->find(host_, name);
+  theirs.name = name;
+  simulation.note(host_, "tcp connect",
+                  {static_cast<int64_t>(connection_->number()), local_.port, name.port});
+  const bool unreachable = simulation.strikes(Fault::kConnectUnreachable, host_);
+  const bool refused = simulation.strikes(Fault::kConnectRefused, host_);
+  if (unreachable || refused) {
+    const int error = refused ? ECONNREFUSED : simulation.tape.draw(2) == 0 ? EHOSTUNREACH
+                                                                            : ENETUNREACH;
+    simulation.after(1'000'000, [kept = connection_, error] { kept->fail(error); });
+  } else {
+    connection_->send_syn(0);
+  }
+  return -EINPROGRESS;
+}
+
+// What getsockopt(2) shows is double the room for bytes: the kernel's accounting takes as much
+// (socket(7), SO_SNDBUF).
+void TcpSocket::adopt_options(TcpSide& mine) const {
+  mine.send_capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_SNDBUF)) / 2;
+  mine.receive_capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_RCVBUF)) / 2;
+}
+
+int TcpSocket::shutdown(int how) {
+  if (listening_) {
+    if (how == SHUT_WR) return 0;
+    host_.simulation().network->set_listening(*this, false);
+    listening_ = false;
+    wake(POLLIN | POLLHUP);
+    return 0;
+  }
+  if (connection_ == nullptr || !side().established || side().dead) return -ENOTCONN;
+  TcpSide& mine = side();
+  if (how == SHUT_RD || how == SHUT_RDWR) {
+    mine.shut_for_receiving = true;
+    wake(POLLIN | POLLRDNORM | POLLRDHUP);
+  }
+  if ((how == SHUT_WR || how == SHUT_RDWR) && !mine.shut_for_sending) {
+    connection_->send_fin(mine);
+    wake(POLLOUT | POLLWRNORM);
+  }
+  return 0;
+}
+
+// --- Bytes
+
+// tcp_recvmsg_locked in net/ipv4/tcp.c: what has arrived, then the error, once, then the end.
+ssize_t TcpSocket::receive(msghdr& message, int flags) {
+  message.msg_namelen = 0;
+  message.msg_controllen = 0;
+  message.msg_flags = 0;
+  if (connection_ == nullptr || listening_) return -ENOTCONN;
+  if ((flags & MSG_OOB) != 0) return receive_urgent(message, flags);
+  TcpSide& mine = side();
+  const size_t room = size_of(message.msg_iov, message.msg_iovlen);
+  if (!mine.received.empty() && room != 0) {
+    size_t size = std::min(room, mine.received.size());
+    // A read ends at the urgent byte; the next one steps over it.
+    const bool peeks = (flags & MSG_PEEK) != 0;
+    if (mine.urgent >= 0 && mine.before_urgent > 0) size = std::min(size, mine.before_urgent);
+    if (mine.urgent >= 0 && mine.before_urgent == 0 && !peeks) mine.urgent = -1;
+    scatter(message.msg_iov, message.msg_iovlen, mine.received.data(), size);
+    if (peeks) return static_cast<ssize_t>(size);
+    mine.received.drop(size);
+    if (mine.urgent >= 0) mine.before_urgent -= size;
+    connection_->window_opened(mine);
+    return static_cast<ssize_t>(size);
+  }
+  if (mine.error != 0) return -std::exchange(mine.error, 0);
+  if (mine.dead || mine.fin_received || mine.shut_for_receiving) return 0;
+  if (!mine.established) return -ENOTCONN;
+  return room == 0 ? 0 : -EAGAIN;
+}
+
+ssize_t TcpSocket::receive_urgent(msghdr& message, int flags) {
+  TcpSide& mine = side();
+  if (mine.urgent < 0) return -EINVAL;
+  const char byte = static_cast<char>(mine.urgent);
+  if ((flags & MSG_PEEK) == 0) mine.urgent = -1;
+  message.msg_flags |= MSG_OOB;
+  return static_cast<ssize_t>(scatter(message.msg_iov, message.msg_iovlen, &byte, 1));
+}
+
+// tcp_sendmsg_locked in net/ipv4/tcp.c.
+ssize_t TcpSocket::send(const msghdr& message, int flags) {
+  if (connection_ == nullptr) return -EPIPE;
+  TcpSide& mine = side();
+  if (mine.error != 0) return -std::exchange(mine.error, 0);
+  if (mine.dead || mine.shut_for_sending) return -EPIPE;
+  if (!mine.established) return -EAGAIN;
+  size_t size = size_of(message.msg_iov, message.msg_iovlen);
+  const size_t used = mine.to_send.size() + mine.in_flight;
+  const size_t space = mine.send_capacity - std::min(used, mine.send_capacity);
+  if (size == 0) return 0;
+  if (space == 0) {
+    mine.wants_space = true;
+    return -EAGAIN;
+  }
+  const bool all_fits = size <= space;
+  size = std::min(size, space);
+  Simulation& simulation = host_.simulation();
+  const bool comes_short = size > 1 && simulation.strikes(Fault::kShortSend, host_);
+  if (comes_short) {
+    size = 1 + simulation.tape.draw(size - 1);
+    // What ran out comes back by itself.
+    simulation.after(simulation.tape.between(1'000, 1'000'000),
+                     [file = weak_from_this()] {
+                       if (const auto socket = file.lock()) socket->wake(POLLOUT | POLLWRNORM);
+                     });
+  }
+  if (!all_fits || comes_short) mine.wants_space = true;
+  const bool urgent = (flags & MSG_OOB) != 0;
+  const size_t plain = urgent ? size - 1 : size;
+  char* room = mine.to_send.extend(size);
+  gather(message.msg_iov, message.msg_iovlen, room, size);
+  const char last = room[size - 1];
+  if (urgent) mine.to_send.shrink(size - plain);
+  connection_->transmit(mine);
+  if (urgent) connection_->send_urgent(mine, last);
+  return static_cast<ssize_t>(size);
+}
+
+// --- Options
+
+int TcpSocket::get_option(int level, int name, void* value, socklen_t* length) {
+  if (level == SOL_SOCKET && name == SO_ERROR) {
+    const int error = connection_ == nullptr ? 0 : std::exchange(side().error, 0);
+    return SocketOptions::answer(error, value, length);
+  }
+  if (level == SOL_SOCKET && name == SO_ACCEPTCONN) {
+    return SocketOptions::answer(listening_ ? 1 : 0, value, length);
+  }
+  return options_.get(level, name, value, length);
+}
+
+int TcpSocket::set_option(int level, int name, const void* value, socklen_t length) {
+  if (const int failed = options_.set(level, name, value, length); failed < 0) return failed;
+  if (connection_ != nullptr && level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {
+    adopt_options(side());
+  }
+  return 0;
+}
+
+}  // namespace eddy::sim
