@@ -7,6 +7,7 @@
 #pragma once
 
 #include <eddy/core/kernel.h>
+#include <eddy/sim/local_names.h>
 #include <eddy/sim/network.h>
 #include <eddy/sim/simulation.h>
 
@@ -35,6 +36,8 @@ class HostKernel final : public Kernel {
   int open_descriptors() const { return open_; }
   int descriptor_limit = 1024;
   int duplicate(int fd);  // dup(2)
+
+  LocalNames local_names;  // of Unix sockets; outlives the descriptors
 
   // --- What a world does to a host
   // As a signal's handler would: each open_signal of that number counts one more.
