@@ -20,22 +20,26 @@ SlotPool::~SlotPool() {
 }
 
 Slot* SlotPool::take(size_t size) {
-  Shelf& shelf = shelves_[rounded(size)];
-  if (shelf.free == nullptr && !grow(shelf, rounded(size))) return nullptr;
-  Slot* slot = shelf.free;
-  shelf.free = slot->next_live;
-  ++shelf.used;
-  return slot;
+  // What cannot be had costs one connection, not the loop.
+  try {
+    Shelf& shelf = shelves_[rounded(size)];
+    if (shelf.free == nullptr) grow(shelf, rounded(size));
+    Slot* slot = shelf.free;
+    shelf.free = slot->next_live;
+    ++shelf.used;
+    return slot;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 
-bool SlotPool::grow(Shelf& shelf, size_t size) {
-  void* chunk = ::operator new(size * kPlacesPerChunk, std::align_val_t{kAlignment}, std::nothrow);
-  if (chunk == nullptr) return false;
+void SlotPool::grow(Shelf& shelf, size_t size) {
+  shelf.chunks.reserve(shelf.chunks.size() + 1);  // or the chunk would be lost if this failed
+  void* chunk = ::operator new(size * kPlacesPerChunk, std::align_val_t{kAlignment});
   shelf.chunks.push_back(chunk);
   for (size_t i = kPlacesPerChunk; i-- > 0;) {  // the first place on top
     shelf.free = new (static_cast<char*>(chunk) + i * size) EmptySlot(1, shelf.free);
   }
-  return true;
 }
 
 void SlotPool::free(Slot& slot) {

@@ -60,7 +60,7 @@ class SlotPool {
   }
   static size_t rounded(size_t size) { return (size + kAlignment - 1) & ~(kAlignment - 1); }
   Slot* take(size_t size);
-  bool grow(Shelf& shelf, size_t size);
+  static void grow(Shelf& shelf, size_t size);
 
   std::map<size_t, Shelf> shelves_;  // by rounded size
 };

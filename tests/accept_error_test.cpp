@@ -1,4 +1,5 @@
 // Listeners that cannot listen, and listeners that cannot accept.
+#include <eddy/net/connector.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -180,12 +181,32 @@ TEST_P(AcceptError, ASocketThatIsBroken) {
   EXPECT_FALSE(listener.is_listening());
 }
 
-TEST_P(AcceptError, ATimeOutOfTheClientMeansNothingToTheServer) {
-  const Address address = serve(journal.options(), {}, {.backlog = 1});
-  server->close();
-  run_turns(3);
-  EXPECT_FALSE(Peer::connect_to(address).is_open());
-  EXPECT_TRUE(journal.events.empty());
+// Clients beyond the backlog wait, or give up; the server sees nothing wrong, and serves those who
+// waited once it goes on.
+TEST_P(AcceptError, AFullBacklogIsTheClientsMatter) {
+  StreamOptions options = echo_options();
+  Journal patient;
+  const Address address = serve(std::move(options), {.max_connections = 1}, {.backlog = 1});
+  peer = Peer::connect_to(address);
+  peer.send("x");
+  ASSERT_TRUE(run_until([&] { return peer.has_received("x"); }));
+  std::vector<Peer> fillers;
+  for (int i = 0; i < 2; ++i) fillers.push_back(Peer::connect_to(address));  // the backlog, and one
+  Connector hasty(reactor(), journal.options(), {.timeout = 100ms});
+  Connector waiting(reactor(), patient.options());
+  ASSERT_TRUE(hasty.connect(address));
+  auto waiter = waiting.connect(address);
+  ASSERT_TRUE(waiter);
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+  EXPECT_TRUE(patient.events.empty());
+  EXPECT_EQ(counters().accepted, 1U);
+  EXPECT_EQ(counters().accept_failures + counters().accept_pauses, 0U);
+  peer.close();
+  fillers.clear();
+  EXPECT_TRUE(run_until([&] { return patient.count("open") == 1; }));
+  waiter->close();
+  EXPECT_TRUE(run_until([&] { return patient.closed() && server->connections() == 0; }));
 }
 
 EDDY_ON_EVERY_CONFIGURATION(AcceptError);

@@ -97,6 +97,18 @@ TEST_P(Accept, NoMoreThanTheLimitInATurn) {
   reactor().set_trace({});
 }
 
+TEST_P(Accept, AFloodLeavesThoseWhoAreConnectedTheirTurns) {
+  constexpr uint64_t kFlood = 400;
+  const Address address = serve(echo_options(), {}, {.accepts_per_turn = 8});
+  peer = Peer::connect_to(address);
+  ASSERT_TRUE(run_until([&] { return server->connections() == 1; }));
+  std::vector<Peer> flood = connect_many(address, kFlood);
+  peer.send("x");
+  EXPECT_TRUE(run_until([&] { return peer.has_received("x"); }));
+  EXPECT_LT(counters().accepted, 1 + kFlood / 4);
+  EXPECT_TRUE(run_until([&] { return answered(flood) == kFlood; }));
+}
+
 TEST_P(Accept, APausedListenerLeavesConnectionsInTheBacklog) {
   std::vector<Descriptor> accepted;
   Listener listener(reactor(), [&](int fd) { accepted.emplace_back(fd); });

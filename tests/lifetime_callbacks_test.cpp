@@ -139,6 +139,47 @@ TEST_P(LifetimeCallbacks, InOnDrain) {
   EXPECT_EQ(journal.count("drain"), 2U);
 }
 
+// The socket can be read and written again at once, and what is told of either ends the stream.
+TEST_P(LifetimeCallbacks, WithReadAndWriteReadyInTheSameBatch) {
+  for (const bool on_write : {false, true}) {
+    for (const bool resets : {false, true}) {
+      SCOPED_TRACE(2 * on_write + resets);
+      journal = Journal();
+      bool stuck = false;
+      const auto end = [&](Stream& ended) {
+        if (stuck) resets ? ended.reset() : ended.close();
+      };
+      StreamOptions options = journal.options();
+      options.high_watermark_bytes = 0;
+      options.low_watermark_bytes = SIZE_MAX;  // on_drain comes with the first byte that is taken
+      options.read_while_full = true;
+      options.on_data = [&](Stream& from, Slice) {
+        if (!on_write) end(from);
+      };
+      options.on_drain = [&](Stream& drained) {
+        if (on_write) end(drained);
+      };
+      serve_one(std::move(options));
+      stream.send(Slice::copy_of(pattern(16 << 20)));
+      run_turns();
+      ASSERT_GT(stream.queued_bytes(), 0U);
+      stream.send("y");
+      stuck = true;
+      peer.receive();
+      peer.send("x");
+      EXPECT_TRUE(run_until([&] {
+        peer.receive();
+        return journal.closed();
+      }));
+      EXPECT_EQ(journal.events, (Events{"open", "close"}));
+      EXPECT_FALSE(journal.code);
+      server.reset();
+      peer.close();
+      expect_baseline();
+    }
+  }
+}
+
 // Timers, posts and deferred work are callbacks of the turn as well.
 TEST_P(LifetimeCallbacks, FromWhatIsNoStreamsCallback) {
   const auto from = [this](int source, InlineFunction<void()> act) {

@@ -49,6 +49,7 @@ class StreamExhaustion : public StreamTest {
   }
   std::vector<Slice> kept;
   bool keeps = false;
+  uint64_t sent_ = 0;
 };
 
 TEST_P(StreamExhaustion, ManyEchoesThroughATinyRing) {
@@ -78,6 +79,38 @@ TEST_P(StreamExhaustion, ParkedStreamsGoOnWhenSlicesComeBack) {
   EXPECT_TRUE(other.has_received(""));
   let_go();
   EXPECT_TRUE(run_until([&] { return other.has_received(message); }));
+}
+
+// Were one given back twice, its bytes would be overwritten while they are kept; were one not given
+// back, the ring would be smaller each time.
+TEST_P(StreamExhaustion, EachSegmentGoesBackExactlyOnce) {
+  serve_a_keeper();
+  size_t early_bytes = 0;  // the ring may have to grow in the first round
+  uint64_t offset = 0;
+  for (int round = 0; round < 20; ++round) {
+    SCOPED_TRACE(round);
+    const uint64_t parked = counters().parked;
+    ASSERT_TRUE(run_until([&] {
+      if (counters().parked == parked) sent_ += peer.send(pattern(64, sent_));
+      return counters().parked != parked;
+    }));
+    run_turns();
+    size_t bytes = 0;
+    for (const Slice& slice : kept) {
+      EXPECT_TRUE(is_pattern(slice.view(), offset));
+      offset += slice.size();
+      bytes += slice.size();
+    }
+    if (round == 1) early_bytes = bytes;
+    EXPECT_GE(bytes, early_bytes / 2);
+    // Each counted twice, and let go of in another order than it came.
+    std::vector<Slice> again = kept;
+    while (!kept.empty()) {
+      const size_t at = kept.size() * 7 / 11;
+      kept.erase(kept.begin() + static_cast<ptrdiff_t>(at));
+    }
+    EXPECT_TRUE(is_pattern(again.back().view(), offset - again.back().size()));
+  }
 }
 
 TEST_P(StreamExhaustion, ParkedStreamsMayEndInEveryWay) {
