@@ -19,6 +19,7 @@
 
 namespace eddy::sim {
 
+class DatagramSocket;
 class TcpSocket;
 class TcpConnection;
 
@@ -79,6 +80,9 @@ class Network {
   void cut(const HostKernel& a, const HostKernel& b, bool cut);
   void clog(const HostKernel& from, const HostKernel& to, int64_t until_ns);
   void heal();
+
+  // --- UDP's ports: the sockets that have one, in the order in which they took it
+  std::vector<DatagramSocket*> datagram_sockets;
 
   // --- TCP's ports
   TcpSocket* listener(const HostKernel& host, const Name& name) const;

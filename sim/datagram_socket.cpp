@@ -1,0 +1,386 @@
+#include <eddy/sim/datagram_socket.h>
+#include <eddy/sim/host_kernel.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace eddy::sim {
+namespace {
+
+constexpr uint32_t kEverything = POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLHUP | POLLERR;
+// What a datagram takes of a buffer besides its bytes, in about the amount of Linux's sk_buff.
+constexpr size_t kDatagramOverhead = 768;
+constexpr size_t kHeaders = 28;  // IPv4's and UDP's
+constexpr uint16_t kFirstEphemeral = 32768;
+constexpr uint16_t kEphemerals = 60999 - 32768 + 1;
+
+size_t cost_of(const std::string& bytes) { return bytes.size() + kDatagramOverhead; }
+
+size_t most_bytes(const Name& destination) {
+  return destination.family == AF_INET ? 65'535 - 20 - 8 : 65'535 - 8;
+}
+
+Name loopback(sa_family_t family) {
+  Name name;
+  name.family = family;
+  if (family == AF_INET) {
+    name.ip[0] = 127;
+    name.ip[3] = 1;
+  } else {
+    name.ip[15] = 1;
+  }
+  return name;
+}
+
+bool is_broadcast(const Name& name) {
+  return name.family == AF_INET && std::all_of(name.ip.begin(), name.ip.begin() + 4,
+                                               [](uint8_t byte) { return byte == 255; });
+}
+
+}  // namespace
+
+DatagramSocket::DatagramSocket(Simulation& simulation, HostKernel& host, sa_family_t family)
+    : simulation_(simulation), host_(host), family_(family), options_(family, SOCK_DGRAM) {
+  local_.family = family;
+}
+
+DatagramSocket::~DatagramSocket() { release(); }
+
+size_t DatagramSocket::send_capacity() const {
+  return static_cast<size_t>(options_.number(SOL_SOCKET, SO_SNDBUF));
+}
+
+// datagram_poll in net/core/datagram.c.
+uint32_t DatagramSocket::readiness() {
+  uint32_t events = 0;
+  if (error_ != 0) events |= POLLERR;
+  if (shut_for_receiving_) events |= POLLRDHUP | POLLIN | POLLRDNORM;
+  if (shut_for_receiving_ && shut_for_sending_) events |= POLLHUP;
+  if (!received_.empty()) events |= POLLIN | POLLRDNORM;
+  if (2 * unsent_cost_ <= send_capacity()) events |= POLLOUT | POLLWRNORM;
+  return events;
+}
+
+// --- Names
+
+int DatagramSocket::parse(const sockaddr* address, socklen_t length, Name& name) const {
+  if (const int failed = Name::parse(address, length, name); failed != 0) return failed;
+  return family_ == AF_INET && name.family != AF_INET ? -EAFNOSUPPORT : 0;
+}
+
+int DatagramSocket::bind(const sockaddr* address, socklen_t length) {
+  Name name;
+  if (const int failed = parse(address, length, name); failed != 0) return failed;
+  if (is_bound()) return -EINVAL;
+  const bool ours = name.is_any() || name.is_loopback() || is_broadcast(name) ||
+                    simulation_.network->find(host_, name) == &host_;
+  if (!ours) return -EADDRNOTAVAIL;
+  const bool chose_port = name.port != 0;
+  if (!chose_port) {
+    local_ = name;
+    if (const int failed = claim_any_port(); failed != 0) return failed;
+  } else if (const int failed = claim(name); failed != 0) {
+    return failed;
+  }
+  chose_address_ = !name.is_any();
+  chose_port_ = chose_port;
+  return 0;
+}
+
+bool DatagramSocket::conflicts_with(const Name& name, const DatagramSocket& other) const {
+  if (&other.host_ != &host_ || other.local_.port != name.port) return false;
+  const bool apart = other.local_.family != name.family || other.local_.ip != name.ip;
+  if (apart && !other.local_.is_any() && !name.is_any()) return false;
+  const auto both = [&](int option) {
+    return options_.flag(SOL_SOCKET, option) && other.options_.flag(SOL_SOCKET, option);
+  };
+  return !both(SO_REUSEADDR) && !both(SO_REUSEPORT);
+}
+
+int DatagramSocket::claim(Name name) {
+  auto& bound = simulation_.network->datagram_sockets;
+  const bool taken = std::any_of(bound.begin(), bound.end(), [&](const DatagramSocket* other) {
+    return conflicts_with(name, *other);
+  });
+  if (taken) return -EADDRINUSE;
+  local_ = name;
+  bound.push_back(this);
+  return 0;
+}
+
+int DatagramSocket::claim_any_port() {
+  const auto from = static_cast<uint32_t>(simulation_.tape.draw(kEphemerals));
+  for (uint32_t i = 0; i < kEphemerals; ++i) {
+    Name name = local_;
+    name.port = static_cast<uint16_t>(kFirstEphemeral + (from + i) % kEphemerals);
+    if (claim(name) == 0) return 0;
+  }
+  return -EADDRINUSE;
+}
+
+void DatagramSocket::release() { std::erase(simulation_.network->datagram_sockets, this); }
+
+// Which of its host's addresses a datagram to there comes from.
+Name DatagramSocket::source_for(const Name& destination) const {
+  Name source = local_;
+  if (source.is_any()) {
+    source = destination.is_loopback() ? loopback(destination.family) : host_.address();
+  }
+  source.port = local_.port;
+  return source;
+}
+
+int DatagramSocket::connect(const sockaddr* address, socklen_t length) {
+  if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC) {
+    disconnect();
+    return 0;
+  }
+  Name name;
+  if (const int failed = parse(address, length, name); failed != 0) return failed;
+  if (is_broadcast(name) && !options_.flag(SOL_SOCKET, SO_BROADCAST)) return -EACCES;
+  if (!is_bound()) {
+    if (const int failed = claim_any_port(); failed != 0) return -EAGAIN;
+  }
+  const uint16_t port = name.port;
+  if (name.is_any()) name = loopback(name.family);
+  name.port = port;
+  local_ = source_for(name);
+  peer_ = name;
+  connected_ = true;
+  return 0;
+}
+
+// connect(2), AF_UNSPEC: what bind did not choose is forgotten.
+void DatagramSocket::disconnect() {
+  connected_ = false;
+  if (!chose_address_) local_.ip = {};
+  if (!chose_port_) {
+    release();
+    local_.port = 0;
+  }
+}
+
+int DatagramSocket::local_name(sockaddr* address, socklen_t* length) {
+  local_.store(family_, address, length);
+  return 0;
+}
+
+int DatagramSocket::peer_name(sockaddr* address, socklen_t* length) {
+  if (!connected_) return -ENOTCONN;
+  peer_.store(family_, address, length);
+  return 0;
+}
+
+// inet_shutdown in net/ipv4/af_inet.c: one that is not connected is told so, and shut all the same.
+int DatagramSocket::shutdown(int how) {
+  if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
+  if (how != SHUT_WR) shut_for_receiving_ = true;
+  if (how != SHUT_RD) shut_for_sending_ = true;
+  wake(kEverything);
+  return connected_ ? 0 : -ENOTCONN;
+}
+
+int DatagramSocket::get_option(int level, int name, void* value, socklen_t* length) {
+  if (level == SOL_SOCKET && name == SO_ERROR) {
+    return SocketOptions::answer(std::exchange(error_, 0), value, length);
+  }
+  if (level == SOL_SOCKET && name == SO_ACCEPTCONN) return SocketOptions::answer(0, value, length);
+  return options_.get(level, name, value, length);
+}
+
+int DatagramSocket::set_option(int level, int name, const void* value, socklen_t length) {
+  return options_.set(level, name, value, length);
+}
+
+// --- Sending
+
+int DatagramSocket::destination_of(const msghdr& message, Name& name) const {
+  if (message.msg_namelen == 0) {
+    if (!connected_) return -EDESTADDRREQ;
+    name = peer_;
+    return 0;
+  }
+  const auto* address = static_cast<const sockaddr*>(message.msg_name);
+  if (const int failed = parse(address, message.msg_namelen, name); failed != 0) return failed;
+  if (name.port == 0) return -EINVAL;
+  const uint16_t port = name.port;
+  if (name.is_any()) name = loopback(name.family);
+  name.port = port;
+  return 0;
+}
+
+// udp_sendmsg in net/ipv4/udp.c.
+ssize_t DatagramSocket::send(const msghdr& message, int flags) {
+  std::string bytes(size_of(message.msg_iov, message.msg_iovlen), '\0');
+  if (bytes.size() > 65'535) return -EMSGSIZE;
+  if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
+  Name destination;
+  if (const int failed = destination_of(message, destination); failed != 0) return failed;
+  const bool to_all = is_broadcast(destination);
+  HostKernel* to = to_all ? &host_ : simulation_.network->find(host_, destination);
+  if (to == nullptr) return -EHOSTUNREACH;
+  if (to_all && !options_.flag(SOL_SOCKET, SO_BROADCAST)) return -EACCES;
+  if (!is_bound() && claim_any_port() != 0) return -EAGAIN;
+  if (bytes.size() > most_bytes(destination)) return -EMSGSIZE;
+  if (error_ != 0) return -std::exchange(error_, 0);
+  if (shut_for_sending_) return -EPIPE;
+  if (unsent_cost_ >= send_capacity()) return -EAGAIN;
+
+  gather(message.msg_iov, message.msg_iovlen, bytes.data(), bytes.size());
+  const auto size = static_cast<ssize_t>(bytes.size());
+  simulation_.note(host_, "udp send", {local_.port, destination.port, size});
+  if (to_all) {
+    broadcast(destination, bytes);
+  } else {
+    send_to(*to, destination, std::move(bytes), false);
+  }
+  return size;
+}
+
+// To each host that has a socket, in the order of their numbers; its own among them.
+void DatagramSocket::broadcast(const Name& destination, const std::string& bytes) {
+  std::map<int, HostKernel*> hosts;
+  for (const DatagramSocket* socket : simulation_.network->datagram_sockets) {
+    hosts.emplace(socket->host_.number(), &socket->host_);
+  }
+  for (const auto& [number, host] : hosts) send_to(*host, destination, bytes, true);
+}
+
+void DatagramSocket::send_to(HostKernel& to, const Name& destination, std::string bytes,
+                             bool is_broadcast) {
+  const size_t cost = cost_of(bytes);
+  const auto packet = std::make_shared<const Packet>(
+      Packet{.datagram = {source_for(destination), std::move(bytes)},
+             .destination = destination,
+             .from = &host_,
+             .to = &to,
+             .sender = std::static_pointer_cast<DatagramSocket>(shared_from_this()),
+             .is_broadcast = is_broadcast});
+  const LinkState& link = simulation_.network->link(host_, to);
+  if (simulation_.tape.chance(link.loss)) {
+    simulation_.faults.count(Fault::kDatagramLost);
+    return simulation_.note(host_, "udp lost", {local_.port});
+  }
+  if (simulation_.strikes(Fault::kDatagramLost, host_)) return;
+  if (simulation_.strikes(Fault::kDatagramReordered, host_)) {
+    const int64_t delay_ns = simulation_.tape.between(1, 2 * link.latency_ns + 1'000'000);
+    return simulation_.after(
+        delay_ns, [&simulation = simulation_, packet] { put_on_link(simulation, packet); });
+  }
+  put_on_link(simulation_, packet);
+  if (simulation_.strikes(Fault::kDatagramDuplicated, host_)) put_on_link(simulation_, packet);
+  if (link.busy_until_ns > simulation_.now_ns()) occupy_until(link.busy_until_ns, cost);
+}
+
+// The send buffer is free again when the last byte is on the link.
+void DatagramSocket::occupy_until(int64_t when_ns, size_t cost) {
+  unsent_cost_ += cost;
+  simulation_.schedule.at(when_ns, [cost, file = weak_from_this()] {
+    const auto socket = std::static_pointer_cast<DatagramSocket>(file.lock());
+    if (socket == nullptr) return;
+    socket->unsent_cost_ -= cost;
+    if (2 * socket->unsent_cost_ <= socket->send_capacity()) socket->wake(POLLOUT | POLLWRNORM);
+  });
+}
+
+void DatagramSocket::put_on_link(Simulation& simulation, const PacketRef& packet) {
+  Network& network = *simulation.network;
+  if (network.is_shut(network.link(*packet->from, *packet->to))) {
+    simulation.faults.count(Fault::kDatagramLost);
+    return simulation.note(*packet->from, "udp lost", {packet->datagram.source.port});
+  }
+  int64_t in_any_order = 0;
+  network.carry(*packet->from, *packet->to, packet->datagram.bytes.size() + kHeaders, in_any_order,
+                [&simulation, packet] { arrive(simulation, packet); });
+}
+
+// --- Receiving
+
+int DatagramSocket::match(const HostKernel& host, const Name& destination,
+                          const Name& source) const {
+  if (&host != &host_ || local_.port != destination.port) return 0;
+  if (connected_ && peer_ != source) return 0;
+  const int particular = connected_ ? 4 : 0;
+  if (local_.family == destination.family && local_.ip == destination.ip) return particular + 2;
+  const bool hears_family =
+      local_.family == destination.family || !options_.flag(IPPROTO_IPV6, IPV6_V6ONLY);
+  if (local_.is_any() && hears_family) return particular + 1;
+  return connected_ && is_broadcast(destination) ? particular : 0;
+}
+
+// The best fitting socket gets it, and of several the youngest; those that share a port by
+// SO_REUSEPORT share the senders as well. A broadcast is for all.
+void DatagramSocket::arrive(Simulation& simulation, const PacketRef& packet) {
+  std::vector<std::shared_ptr<DatagramSocket>> best;
+  int best_match = 1;
+  for (DatagramSocket* socket : simulation.network->datagram_sockets) {
+    const int match = socket->match(*packet->to, packet->destination, packet->datagram.source);
+    if (match == 0 || (match < best_match && !packet->is_broadcast)) continue;
+    if (match > best_match && !packet->is_broadcast) best.clear();
+    best_match = std::max(match, best_match);
+    best.push_back(std::static_pointer_cast<DatagramSocket>(socket->shared_from_this()));
+  }
+  if (packet->is_broadcast) {
+    for (const auto& socket : best) socket->accept(packet->datagram);
+  } else if (best.empty()) {
+    answer_unreachable(simulation, packet);
+  } else if (best.back()->options_.flag(SOL_SOCKET, SO_REUSEPORT)) {
+    best[packet->datagram.source.port % best.size()]->accept(packet->datagram);
+  } else {
+    best.back()->accept(packet->datagram);
+  }
+}
+
+void DatagramSocket::accept(const Datagram& datagram) {
+  const size_t cost = cost_of(datagram.bytes);
+  const auto capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_RCVBUF));
+  if (received_cost_ + cost > capacity) {
+    return simulation_.note(host_, "udp dropped", {local_.port});
+  }
+  received_cost_ += cost;
+  received_.push_back(datagram);
+  wake(POLLIN | POLLRDNORM);
+}
+
+// ICMP port unreachable (RFC 1122, 4.1.3.3): a connected socket is told, no other.
+void DatagramSocket::answer_unreachable(Simulation& simulation, const PacketRef& packet) {
+  Network& network = *simulation.network;
+  if (network.is_shut(network.link(*packet->to, *packet->from))) return;
+  int64_t in_any_order = 0;
+  network.carry(*packet->to, *packet->from, 2 * kHeaders, in_any_order, [packet] {
+    const auto sender = packet->sender.lock();
+    if (sender == nullptr || !sender->connected_ || sender->peer_ != packet->destination) return;
+    sender->error_ = ECONNREFUSED;
+    sender->wake(POLLERR);
+  });
+}
+
+ssize_t DatagramSocket::receive(msghdr& message, int flags) {
+  if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
+  if (error_ != 0) return -std::exchange(error_, 0);
+  message.msg_flags = 0;
+  message.msg_controllen = 0;
+  if (received_.empty()) {
+    // One that was shut tells its end only to who would have waited.
+    const bool may_wait = blocks() && (flags & MSG_DONTWAIT) == 0;
+    return shut_for_receiving_ && may_wait ? 0 : -EAGAIN;
+  }
+  const Datagram& next = received_.front();
+  const size_t size = next.bytes.size();
+  const size_t taken = scatter(message.msg_iov, message.msg_iovlen, next.bytes.data(), size);
+  if (message.msg_name != nullptr) {
+    next.source.store(family_, static_cast<sockaddr*>(message.msg_name), &message.msg_namelen);
+  }
+  if (taken < size) message.msg_flags |= MSG_TRUNC;
+  if ((flags & MSG_PEEK) == 0) {
+    received_cost_ -= cost_of(next.bytes);
+    received_.pop_front();
+  }
+  return static_cast<ssize_t>((flags & MSG_TRUNC) != 0 ? size : taken);
+}
+
+FileRef make_datagram_socket(Simulation& simulation, HostKernel& host, int family) {
+  return std::make_shared<DatagramSocket>(simulation, host, static_cast<sa_family_t>(family));
+}
+
+}  // namespace eddy::sim
