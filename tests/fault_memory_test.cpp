@@ -1,25 +1,9 @@
 // Memory that runs out: what needed it is lost, and what stands goes on.
 #include <eddy/net/connector.h>
 #include <fcntl.h>
-#include <stdlib.h>
 
-#include <new>
-
+#include "support/scarce_memory.h"
 #include "support/stream_test.h"
-
-namespace {
-
-bool memory_is_out = false;
-
-}  // namespace
-
-// Slots and timers are the aligned allocations here.
-void* operator new(size_t size, std::align_val_t alignment) {
-  if (memory_is_out) throw std::bad_alloc();
-  return std::aligned_alloc(static_cast<size_t>(alignment), size);
-}
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace eddy::test {
 namespace {

@@ -220,7 +220,7 @@ TEST_P(ReactorRun, TimeOfTheTurn) {
 TEST_P(ReactorRun, TheTraceSeesEachTurn) {
   std::vector<TurnTrace> turns;
   reactor().set_trace([&](const TurnTrace& turn) { turns.push_back(turn); });
-  reactor().start_timer(2ms, [] {});
+  reactor().start_timer(20ms, [] {});
   reactor().post([] {});
   reactor().run();
   ASSERT_GE(turns.size(), 2U);
