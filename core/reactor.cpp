@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include <algorithm>
-#include <limits>
 #include <string>
 
 namespace eddy {
@@ -324,41 +323,6 @@ void Reactor::flush_dirty() {
   while (Slot* slot = turn_->dirty.pop()) {
     if (!slot->closing) slot->flush();
   }
-}
-
-// The ring ran dry: what has waited long in queues, in small pieces, is copied out of it.
-// Now and then, since it looks at every slot; and again for as long as it was not enough, or slow
-// readers could keep the ring from everybody else.
-void Reactor::relieve_ring() {
-  turn_->relief_wanted = false;
-  if (timers_.deadline(relief_timer_)) return;
-  relocate_queues(false);
-  relief_delay_ = std::chrono::milliseconds(1);
-  relief_timer_ = timers_.start(after(turn_time_, relief_delay_), [this] { relieve_ring_again(); },
-                                {.referenced = false});
-}
-
-void Reactor::relieve_ring_again() {
-  constexpr std::chrono::milliseconds kLongest(16);
-  if (!backend_->starves()) return;
-  relocate_queues(true);
-  relief_delay_ = std::min(2 * relief_delay_, kLongest);
-  timers_.restart(relief_timer_, after(turn_time_, relief_delay_));
-}
-
-void Reactor::relocate_queues(bool all) {
-  for (Slot* slot = live_; slot != nullptr; slot = slot->next_live) {
-    if (!slot->closing) slot->relocate(all);
-  }
-}
-
-// After a peak, the ring's memory goes back: not at once, or a peak a turn would pay for its pages
-// each time.
-void Reactor::trim_ring_later() {
-  constexpr std::chrono::seconds kPatience(1);
-  if (timers_.deadline(trim_timer_)) return;
-  trim_timer_ =
-      timers_.start(after(turn_time_, kPatience), [this] { ring_->trim(); }, {.referenced = false});
 }
 
 void Reactor::run_deferred() {
