@@ -60,6 +60,10 @@ void FaultPlan::fail(UringOperation operation, int errno_value, FaultTimes times
   complete(operation, -errno_value, times);
 }
 
+void FaultPlan::decide(UringOperation operation, OperationHook hook) {
+  operation_hooks_.emplace_back(operation, std::move(hook));
+}
+
 void FaultPlan::complete(UringOperation operation, int result, FaultTimes times) {
   add(Kind::kComplete, static_cast<uint8_t>(operation), result, times);
 }
@@ -91,6 +95,7 @@ void FaultPlan::chaos(uint64_t seed, const FaultRates& rates) {
 void FaultPlan::clear() {
   rules_.clear();
   hooks_.clear();
+  operation_hooks_.clear();
   rates_.reset();
 }
 
@@ -186,6 +191,10 @@ bool FaultPlan::is_spuriously_ready() { return rates_ && chance(rates_->spurious
 std::optional<int> FaultPlan::verdict(UringOperation operation) {
   if (const auto result = due(Kind::kComplete, static_cast<uint8_t>(operation))) {
     return static_cast<int>(*result);
+  }
+  for (auto& [kind, hook] : operation_hooks_) {
+    if (kind != operation && kind != UringOperation::kAny) continue;
+    if (const auto result = hook(operation)) return result;
   }
   return rates_ ? chance_of_failure(operation) : std::nullopt;
 }

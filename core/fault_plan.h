@@ -157,6 +157,10 @@ class FaultPlan {
   // all the same).
   void fail(UringOperation operation, int errno_value, FaultTimes times = {});
   void complete(UringOperation operation, int result, FaultTimes times = {});
+  // Asked at every submission of that kind, after the rules: the result to complete it with, or
+  // nothing.
+  using OperationHook = std::function<std::optional<int>(UringOperation)>;
+  void decide(UringOperation operation, OperationHook hook);
   // kSend, kReceive: at most so many bytes.
   void shorten(UringOperation operation, size_t most, FaultTimes times = {});
   // A completion is the last of its multishot operation.
@@ -229,6 +233,7 @@ class FaultPlan {
 
   std::vector<Rule> rules_;
   std::vector<std::pair<SystemCall, Hook>> hooks_;
+  std::vector<std::pair<UringOperation, OperationHook>> operation_hooks_;
   std::optional<FaultRates> rates_;
   uint64_t random_ = 0;
   unsigned most_entries_ = 0;

@@ -360,7 +360,14 @@ bool Reactor::restart_timer(TimerId id, std::chrono::nanoseconds delay) {
   return timers_.restart(id, after(now(), delay));
 }
 
-void Reactor::defer(InlineFunction<void()> work) { deferred_.push_back(std::move(work)); }
+bool Reactor::defer(InlineFunction<void()> work) {
+  try {
+    deferred_.push_back(std::move(work));
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
 
 size_t Reactor::before_sleep(InlineFunction<void()> hook) {
   sleep_hooks_.emplace_back(next_hook_, std::move(hook));

@@ -135,8 +135,9 @@ class Reactor final : private Loop {
   TimerWheel& timers() { return timers_; }
 
   // --- Work
-  // Runs after the present turn's completions, or in the next turn if none is under way.
-  void defer(InlineFunction<void()> work);
+  // Runs after the present turn's completions, or in the next turn if none is under way. False: no
+  // memory.
+  bool defer(InlineFunction<void()> work);
   // Runs on the reactor's thread. Any thread, not a signal handler (that is what a Notifier is
   // for). False: no memory.
   template <typename F>

@@ -11,4 +11,10 @@ struct Allocations {
 };
 Allocations allocations() noexcept;
 
+// The n-th call of operator new, from 0, counted in this thread while `arm` is on, fails: it throws
+// std::bad_alloc or returns nullptr, as its form has it.
+void fail_allocation(size_t n) noexcept;
+void arm_allocation_failure(bool on) noexcept;
+bool allocation_has_failed() noexcept;  // since fail_allocation
+
 }  // namespace eddy::test
