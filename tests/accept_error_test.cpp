@@ -139,7 +139,7 @@ TEST_P(AcceptError, WhatIsNoSocket) {
   expect_refused(listener.listen_on(999'999), errno_code(EBADF), "999999");
   const Descriptor file(open("/dev/null", O_RDWR | O_CLOEXEC));
   expect_refused(listener.listen_on(file.get()), errno_code(ENOTSOCK), "fd");
-  const Descriptor datagrams(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Descriptor datagrams(plain_kernel().socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   expect_refused(listener.listen_on(datagrams.get()), errno_code(EOPNOTSUPP), "fd");
 }
 
@@ -147,7 +147,7 @@ TEST_P(AcceptError, ListeningTwice) {
   const Address address = serve(echo_options());
   expect_refused(server->listen("127.0.0.1:0"), Errc::kListening,
                  ("listen 127.0.0.1:0: already listening (on " + address.to_string()).c_str());
-  const Descriptor other(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor other(plain_kernel().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   Listener listener(reactor(), [](int) {});
   ASSERT_TRUE(listener.listen("127.0.0.1:0"));
   expect_refused(listener.listen_on(other.get()), Errc::kListening,
@@ -171,11 +171,11 @@ TEST_P(AcceptError, TheAddressOfWhatDoesNotListen) {
 TEST_P(AcceptError, ASocketThatIsBroken) {
   std::optional<Error> error;
   Listener listener(reactor(), [](int) {}, [&](const Error& reason) { error = reason; });
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const Descriptor duplicate(dup(fd));
+  const int fd = plain_kernel().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const Descriptor duplicate(machine().duplicate(fd));
   ASSERT_TRUE(listener.listen_on(fd));
   run_turns(3);
-  shutdown(duplicate.get(), SHUT_RDWR);
+  plain_kernel().shutdown(duplicate.get(), SHUT_RDWR);
   EXPECT_TRUE(run_until([&] { return error.has_value(); }));
   EXPECT_EQ(error->code(), std::errc::invalid_argument) << error->message();
   EXPECT_FALSE(listener.is_listening());

@@ -198,19 +198,16 @@ TEST_P(Accept, DrainLetsQueuesEmptyAndResetsWhatIsLeftAtTheDeadline) {
 
 TEST_P(Accept, SocketsThatTheUserBoundOrListensOnAlready) {
   for (const bool listens : {false, true}) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const Address any_port = *Address::parse("127.0.0.1:0");
-    ASSERT_EQ(bind(fd, any_port.data(), any_port.size()), 0);
+    const int fd = bound_socket().release();
     if (listens) {
-      ASSERT_EQ(listen(fd, 5), 0);
+      ASSERT_EQ(plain_kernel().listen(fd, 5), 0);
     }
     std::vector<Descriptor> accepted;
     Listener listener(reactor(), [&](int descriptor) { accepted.emplace_back(descriptor); });
     ASSERT_TRUE(listener.listen_on(fd));
     peer = Peer::connect_to(*listener.local_address());
     ASSERT_TRUE(run_until([&] { return accepted.size() == 1; }));
-    EXPECT_NE(fcntl(accepted[0].get(), F_GETFL) & O_NONBLOCK, 0);
-    EXPECT_NE(fcntl(accepted[0].get(), F_GETFD) & FD_CLOEXEC, 0);
+    EXPECT_NE(plain_kernel().get_status_flags(accepted[0].get()) & O_NONBLOCK, 0);
   }
 }
 

@@ -19,42 +19,29 @@ class Connect : public StreamTest {
     return journal.code;
   }
   // A port of 127.0.0.1 on which nobody listens.
-  static Address closed_port() {
-    const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    Address address = *Address::parse("127.0.0.1:0");
-    EXPECT_EQ(bind(socket.get(), address.data(), address.size()), 0);
-    sockaddr_in name = {};
-    socklen_t length = sizeof name;
-    getsockname(socket.get(), reinterpret_cast<sockaddr*>(&name), &length);
-    return *Address::from(reinterpret_cast<sockaddr*>(&name), length);
-  }
+  static Address closed_port() { return address_of(bound_socket().get()); }
 };
 
 // A listener whose backlog is full: the kernel answers no more, and a connection to it neither
 // stands nor fails.
 class FullBacklog {
  public:
-  FullBacklog() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const Address any_port = *Address::parse("127.0.0.1:0");
-    bind(listener_.get(), any_port.data(), any_port.size());
-    listen(listener_.get(), 0);
-    sockaddr_in name = {};
-    socklen_t length = sizeof name;
-    getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&name), &length);
-    address_ = *Address::from(reinterpret_cast<sockaddr*>(&name), length);
+  FullBacklog() {
+    plain_kernel().listen(listener_.get(), 0);
     filler_ = Peer::connect_to(address_);
   }
   const Address& address() const { return address_; }
   // Takes what waits, so that the next try of a client succeeds.
   void accept_all() {
     filler_.close();
-    for (int i = 0; i < 2; ++i)
-      accepted_[i].reset(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    for (Descriptor& taken : accepted_) {
+      taken.reset(plain_kernel().accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    }
   }
 
  private:
-  Descriptor listener_;
-  Address address_;
+  const Descriptor listener_ = bound_socket();
+  const Address address_ = address_of(listener_.get());
   Peer filler_;
   Descriptor accepted_[2];
 };
@@ -156,9 +143,9 @@ TEST_P(Connect, AfterAFailureATryOnANewSocketSucceeds) {
 
 TEST_P(Connect, TimedOut) {
   FullBacklog nobody;
-  const auto began = std::chrono::steady_clock::now();
+  const TimePoint began = now();
   EXPECT_EQ(failure_of(nobody.address(), {.timeout = 100ms}), Errc::kTimedOut);
-  EXPECT_GE(std::chrono::steady_clock::now() - began, 100ms);
+  EXPECT_GE(now() - began, 100ms);
 }
 
 TEST_P(Connect, StandsBeforeItsTimeOut) {

@@ -89,7 +89,8 @@ TEST_P(FaultAccept, ClosedWhilePausedTriesNoMore) {
 TEST_P(FaultAccept, ABrokenListenerIsClosedAndTold) {
   std::error_code told;
   Listener listener(
-      reactor(), [](int fd) { ::close(fd); }, [&](const Error& error) { told = error.code(); });
+      reactor(), [](int fd) { plain_kernel().close(fd); },
+      [&](const Error& error) { told = error.code(); });
   fail_accepting(EINVAL, {});
   ASSERT_TRUE(listener.listen("127.0.0.1:0"));
   const auto address = listener.local_address();

@@ -1,7 +1,6 @@
 // Cancellations on io_uring that lose their race, or complete after what they cancelled; and
 // connecting that ends twice.
 #include <eddy/net/connector.h>
-#include <sys/eventfd.h>
 
 #include <vector>
 
@@ -12,24 +11,18 @@ namespace {
 
 // A peer that a Connector connects to.
 class TestListener {
+  const Descriptor socket_ = bound_socket();
+
  public:
-  TestListener() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-    sockaddr_in any = {};
-    any.sin_family = AF_INET;
-    any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t length = sizeof any;
-    auto* address = reinterpret_cast<sockaddr*>(&any);
-    EXPECT_EQ(::bind(socket_.get(), address, length), 0);
-    EXPECT_EQ(::listen(socket_.get(), 16), 0);
-    EXPECT_EQ(::getsockname(socket_.get(), address, &length), 0);
-    bound = Address::from(address, length).value_or(Address());
+  TestListener() {
+    plain_kernel().set_status_flags(socket_.get(), O_NONBLOCK);
+    EXPECT_EQ(plain_kernel().listen(socket_.get(), 16), 0);
   }
-  Peer accept() { return Peer(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+  Peer accept() {
+    return Peer(plain_kernel().accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
 
-  Address bound;
-
- private:
-  Descriptor socket_;
+  const Address bound = address_of(socket_.get());
 };
 
 class FaultCancel : public FaultTest {
@@ -114,7 +107,7 @@ TEST_P(FaultCancel, AListenerPausedTwiceStaysPaused) {
 
 TEST_P(FaultCancel, AWatchWhoseInterestChangesTwiceHasTheLast) {
   plan().delay(UringOperation::kCancel, 6, kEveryTime);
-  const Descriptor full(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));  // can be written, not read
+  const Descriptor full(plain_kernel().eventfd());  // can be written, not read
   Interest told = Interest::kNone;
   auto watch =
       reactor().watch(full.get(), Interest::kReadable, [&](Interest ready) { told = ready; });
@@ -129,20 +122,20 @@ TEST_P(FaultCancel, AWatchWhoseInterestChangesTwiceHasTheLast) {
 // The descriptor is the user's again at once, whatever is under way.
 TEST_P(FaultCancel, AWatchClosedRightBeforeItsDescriptor) {
   for (int i = 0; i < 10; ++i) {
-    Descriptor own(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    Descriptor own(plain_kernel().eventfd());
     auto watch = reactor().watch(own.get(), Interest::kReadable, [](Interest) {});
     ASSERT_TRUE(watch);
     run_turns(i % 3);
     watch->close();
     own.reset();
     // The number's next owner is not hit.
-    const Descriptor next(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    const Descriptor next(plain_kernel().eventfd());
     bool told = false;
     auto other = reactor().watch(next.get(), Interest::kReadable, [&](Interest) { told = true; });
     ASSERT_TRUE(other);
     run_turns();
     EXPECT_EQ(reactor().stats().slots, 2U);
-    eventfd_write(next.get(), 1);
+    plain_kernel().write_eventfd(next.get());
     EXPECT_TRUE(run_until([&] { return told; }, 2s));
     other->close();
     run_turns();

@@ -52,7 +52,7 @@ TEST_P(FaultMemory, WhatTheUserAskedForIsAnErrorAndLeavesNothing) {
   serve_one(echo_options());
   Connector connector(reactor(), shared);
   int fds[2] = {-1, -1};
-  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC), 0);
   const Descriptor read_end(fds[0]);
   const Descriptor write_end(fds[1]);
   memory_is_out = true;
@@ -63,7 +63,7 @@ TEST_P(FaultMemory, WhatTheUserAskedForIsAnErrorAndLeavesNothing) {
   EXPECT_EQ(connected.error().code(), std::errc::not_enough_memory);
   ASSERT_FALSE(adopted);
   EXPECT_EQ(adopted.error().code(), std::errc::not_enough_memory);
-  EXPECT_GE(fcntl(read_end.get(), F_GETFD), 0);  // still the user's
+  EXPECT_GE(plain_kernel().get_status_flags(read_end.get()), 0);  // still the user's
   EXPECT_TRUE(journal.events.empty());
   EXPECT_TRUE(echoes(peer));
   EXPECT_EQ(server->connections(), 1U);

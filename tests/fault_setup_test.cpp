@@ -16,7 +16,7 @@ class FaultSetup : public testing::Test {
   }
   void TearDown() override {
     if (asked_) setenv("EDDY_BACKEND", asked_->c_str(), 1);
-    EXPECT_EQ(open_descriptors(), descriptors_at_start_);
+    EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_);
   }
 
   // The reactor has epoll, says why, and works; who insists on io_uring is told the same.
@@ -35,7 +35,7 @@ class FaultSetup : public testing::Test {
     const Reactor insisting(kernel_, {.backend = BackendKind::kUring});
     ASSERT_TRUE(insisting.error());
     EXPECT_NE(insisting.error()->message().find(reason), std::string::npos);
-    EXPECT_EQ(open_descriptors(), descriptors_at_start_);
+    EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_);
   }
   bool has_uring() {
     return choose_backend(linux_kernel(), {.backend = BackendKind::kUring}).has_value();
@@ -43,7 +43,7 @@ class FaultSetup : public testing::Test {
   FaultPlan& plan() { return kernel_.plan(); }
 
   FaultyKernel kernel_{linux_kernel()};
-  const size_t descriptors_at_start_ = open_descriptors();
+  const size_t descriptors_at_start_ = machine().open_descriptors();
 
  private:
   std::optional<std::string> asked_;
@@ -108,7 +108,7 @@ TEST_F(FaultSetup, RingCannotBeMapped) {
 class FaultSetupOf : public FaultSetup, public testing::WithParamInterface<Configuration> {
  protected:
   void SetUp() override {}
-  void TearDown() override { EXPECT_EQ(open_descriptors(), descriptors_at_start_); }
+  void TearDown() override { EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_); }
 
   // The first call that can tells it, and so does every other.
   void expect_error_told(std::errc code, const char* call) {
@@ -155,7 +155,7 @@ TEST_P(FaultSetupOf, EveryCallFailsOnce) {
           EXPECT_FALSE(reactor.run_once(0ns)) << n;
         }
       }
-      ASSERT_EQ(open_descriptors(), descriptors_at_start_) << "call " << n;
+      ASSERT_EQ(machine().open_descriptors(), descriptors_at_start_) << "call " << n;
     }
   }
 }

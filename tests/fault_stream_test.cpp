@@ -166,8 +166,8 @@ class FaultPipe : public FaultTest {
   void expect_copied(size_t size) {
     int in[2];
     int out[2];
-    ASSERT_EQ(pipe2(in, O_CLOEXEC | O_NONBLOCK), 0);
-    ASSERT_EQ(pipe2(out, O_CLOEXEC | O_NONBLOCK), 0);
+    ASSERT_EQ(machine().pipe(in, O_CLOEXEC | O_NONBLOCK), 0);
+    ASSERT_EQ(machine().pipe(out, O_CLOEXEC | O_NONBLOCK), 0);
     Descriptor source(in[1]);
     const Descriptor sink(out[0]);
     auto writer = adopt(reactor(), out[1], StreamOptions{});
@@ -185,11 +185,11 @@ class FaultPipe : public FaultTest {
     size_t written = 0;
     bool ended = false;
     EXPECT_TRUE(run_until([&] {
-      const ssize_t taken = ::write(source.get(), bytes.data() + written, size - written);
+      const ssize_t taken = machine().write(source.get(), std::string_view(bytes).substr(written));
       written += taken > 0 ? static_cast<size_t>(taken) : 0;
       if (written == size) source.reset();
       std::array<char, 65536> room;
-      const ssize_t count = ::read(sink.get(), room.data(), room.size());
+      const ssize_t count = plain_kernel().read(sink.get(), room.data(), room.size());
       if (count > 0) copied.append(room.data(), static_cast<size_t>(count));
       ended = ended || count == 0;
       return ended;
@@ -220,7 +220,7 @@ TEST_P(FaultPipe, InSmallPieces) {
 // Noticed without a write, and called what a write would call it.
 TEST_P(FaultPipe, WhoseReaderGoesIsBroken) {
   int ends[2];
-  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  ASSERT_EQ(machine().pipe(ends, O_CLOEXEC | O_NONBLOCK), 0);
   Descriptor reader(ends[0]);
   ASSERT_TRUE(adopt(reactor(), ends[1], journal.options()));
   run_turns(3);

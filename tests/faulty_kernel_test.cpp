@@ -106,10 +106,10 @@ TEST_F(FaultyKernelTest, ShortTransfersMoveTheFirstBytes) {
 
 // close(2): the descriptor is gone whatever it says.
 TEST_F(FaultyKernelTest, AFailedCloseClosesAllTheSame) {
-  const size_t before = open_descriptors();
+  const size_t before = machine().open_descriptors();
   plan().fail(SystemCall::kClose, EINTR);
   EXPECT_EQ(kernel_.close(there_.release()), -EINTR);
-  EXPECT_EQ(open_descriptors(), before - 1);
+  EXPECT_EQ(machine().open_descriptors(), before - 1);
 }
 
 TEST_F(FaultyKernelTest, ClocksMoveWhenTold) {

@@ -262,7 +262,7 @@ TEST_P(LifetimeCallbacks, DescriptorsAreReusedWithinABatch) {
 // Somebody else holds the socket open (dup(2), fork(2)): nothing more is heard of it all the same.
 TEST_P(LifetimeCallbacks, ADuplicatedDescriptor) {
   serve_one(journal.options());
-  Descriptor duplicate(dup(stream.descriptor()));
+  Descriptor duplicate(machine().duplicate(stream.descriptor()));
   stream.close();
   ASSERT_TRUE(run_until([&] { return journal.closed(); }));
   peer.send("for the duplicate");

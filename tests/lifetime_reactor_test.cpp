@@ -30,7 +30,7 @@ TEST_P(LifetimeReactor, StreamsOfNoServerTooAndWhatWasClosingAlready) {
   for (int turns = 0; turns < 4; ++turns) {
     journal = Journal();
     int fds[2] = {-1, -1};
-    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    ASSERT_EQ(plain_kernel().socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     peer = Peer(fds[1]);
     stream = *adopt(reactor(), fds[0], journal.options());
     run_turns(2);
@@ -64,7 +64,7 @@ TEST_P(LifetimeReactor, EverythingThatCanBeUnderWay) {
   ASSERT_TRUE(connector.connect(*server->local_address()));
   ASSERT_TRUE(connector.connect("127.0.0.1:1"));
   int fds[2] = {-1, -1};
-  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC), 0);
   const Descriptor read_end(fds[0]);
   const Descriptor write_end(fds[1]);
   ASSERT_TRUE(reactor().watch(read_end.get(), Interest::kReadable, [](Interest) {}));
@@ -80,7 +80,7 @@ TEST_P(LifetimeReactor, EverythingThatCanBeUnderWay) {
 TEST_P(LifetimeReactor, NeverRun) {
   serve(journal.options());
   peer = Peer::connect_to(*server->local_address());
-  stream = *adopt(reactor(), dup(peer.fd()), journal.options());
+  stream = *adopt(reactor(), machine().duplicate(peer.fd()), journal.options());
   stream.send("never sent");
   server.reset();
   destroy_reactor();
@@ -115,7 +115,7 @@ TEST_P(LifetimeReactor, SlicesOutliveIt) {
 
 TEST_P(LifetimeReactor, SeveralInOneThread) {
   serve_one(echo_options());
-  Reactor second(reactor_options);
+  Reactor second(kernel(), reactor_options);
   TcpServer other_server(second, echo_options());
   ASSERT_TRUE(other_server.listen("127.0.0.1:0"));
   Peer other = Peer::connect_to(*other_server.local_address());
@@ -130,7 +130,7 @@ TEST_P(LifetimeReactor, SeveralInOneThread) {
 // A child has its parent's reactor, but must not use it.
 TEST_P(LifetimeReactor, AForkedChildIsRefusedAndTheParentGoesOn) {
   serve_one(echo_options());
-  Reactor fresh(reactor_options);
+  Reactor fresh(kernel(), reactor_options);
   const pid_t child = fork();
   if (child == 0) {
     const auto turned = fresh.run_once(0ns);
@@ -166,7 +166,7 @@ TEST_P(LifetimeReactor, AForkedChildMayDestroyItsCopy) {
 TEST_P(LifetimeReactorDeathTest, DestroyedByItsOwnCallback) {
   EXPECT_DEATH(
       {
-        auto doomed = std::make_unique<Reactor>(reactor_options);
+        auto doomed = std::make_unique<Reactor>(kernel(), reactor_options);
         doomed->defer([&] { doomed.reset(); });
         static_cast<void>(doomed->run_once(0ns));
       },
@@ -176,7 +176,7 @@ TEST_P(LifetimeReactorDeathTest, DestroyedByItsOwnCallback) {
 TEST_P(LifetimeReactorDeathTest, RunByItsOwnCallback) {
   EXPECT_DEATH(
       {
-        Reactor nested(reactor_options);
+        Reactor nested(kernel(), reactor_options);
         nested.defer([&] { nested.run(); });
         static_cast<void>(nested.run_once(0ns));
       },
@@ -187,7 +187,7 @@ TEST_P(LifetimeReactorDeathTest, RunByItsOwnCallback) {
 TEST_P(LifetimeReactorDeathTest, RunByACallbackBeforeTheWait) {
   EXPECT_DEATH(
       {
-        Reactor nested(reactor_options);
+        Reactor nested(kernel(), reactor_options);
         nested.before_sleep([&] { static_cast<void>(nested.run_once(0ns)); });
         static_cast<void>(nested.run_once(10ms));
       },
@@ -235,7 +235,7 @@ TEST_P(LifetimeReactorDeathTest, DestroyedByAnotherThread) {
 
 TEST_P(LifetimeReactorDeathTest, AWatchUsedAfterItWasClosed) {
   int fds[2] = {-1, -1};
-  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC), 0);
   const Descriptor read_end(fds[0]);
   const Descriptor write_end(fds[1]);
   auto watch = reactor().watch(read_end.get(), Interest::kReadable, [](Interest) {});

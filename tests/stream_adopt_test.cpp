@@ -16,7 +16,7 @@ namespace {
 std::string read_all(int fd) {
   std::array<char, 65536> room;
   std::string bytes;
-  for (ssize_t count = 0; (count = ::read(fd, room.data(), room.size())) > 0;) {
+  for (ssize_t count = 0; (count = plain_kernel().read(fd, room.data(), room.size())) > 0;) {
     bytes.append(room.data(), static_cast<size_t>(count));
   }
   return bytes;
@@ -29,10 +29,12 @@ class StreamAdopt : public StreamTest {
   };
   static Pipe make_pipe() {
     int fds[2] = {-1, -1};
-    EXPECT_EQ(pipe2(fds, O_CLOEXEC), 0);
+    EXPECT_EQ(machine().pipe(fds, O_CLOEXEC), 0);
     return {Descriptor(fds[0]), Descriptor(fds[1])};
   }
-  static void set_nonblocking(int fd) { fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK); }
+  static void set_nonblocking(int fd) {
+    plain_kernel().set_status_flags(fd, plain_kernel().get_status_flags(fd) | O_NONBLOCK);
+  }
 
   // The stream owns the descriptor from now on.
   Stream adopted(Descriptor& descriptor) {
@@ -46,7 +48,7 @@ class StreamAdopt : public StreamTest {
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code(), code) << refused.error().message();
     EXPECT_NE(refused.error().message().find(hint), std::string::npos) << refused.error().message();
-    EXPECT_GE(fcntl(fd, F_GETFD), 0);  // it is still the user's
+    EXPECT_GE(plain_kernel().get_status_flags(fd), 0);  // it is still the user's
     run_turns(3);
     EXPECT_TRUE(journal.events.empty());
   }
@@ -70,7 +72,7 @@ TEST_P(StreamAdopt, AReadEndOfAPipe) {
   size_t written = 0;
   EXPECT_TRUE(run_until([&] {
     const ssize_t count =
-        ::write(pipe.write_end.get(), bytes.data() + written, bytes.size() - written);
+        machine().write(pipe.write_end.get(), std::string_view(bytes).substr(written));
     if (count > 0) written += static_cast<size_t>(count);
     if (written == bytes.size()) pipe.write_end.reset();
     return journal.count("end") == 1;
@@ -136,7 +138,7 @@ TEST_P(StreamAdopt, PauseAndResumeOfAPipe) {
   run_turns(2);
   stream.pause();
   run_turns(2);
-  ASSERT_EQ(::write(pipe.write_end.get(), "held", 4), 4);
+  ASSERT_EQ(machine().write(pipe.write_end.get(), "held"), 4);
   pipe.write_end.reset();
   run_turns();
   EXPECT_EQ(journal.events, (Events{"open"}));
@@ -150,15 +152,15 @@ TEST_P(StreamAdopt, PauseAndResumeOfAPipe) {
 
 TEST_P(StreamAdopt, StatusFlagsAreRestored) {
   Pipe pipe = make_pipe();
-  const Descriptor shared(dup(pipe.read_end.get()));
-  const int before = fcntl(shared.get(), F_GETFL);
+  const Descriptor shared(machine().duplicate(pipe.read_end.get()));
+  const int before = plain_kernel().get_status_flags(shared.get());
   ASSERT_EQ(before & O_NONBLOCK, 0);
   stream = adopted(pipe.read_end);
-  EXPECT_NE(fcntl(shared.get(), F_GETFL) & O_NONBLOCK, 0);
+  EXPECT_NE(plain_kernel().get_status_flags(shared.get()) & O_NONBLOCK, 0);
   run_turns(2);
   stream.close();
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
-  EXPECT_EQ(fcntl(shared.get(), F_GETFL), before);
+  EXPECT_EQ(plain_kernel().get_status_flags(shared.get()), before);
 }
 
 TEST_P(StreamAdopt, ATerminal) {
@@ -177,7 +179,8 @@ TEST_P(StreamAdopt, ATerminal) {
   size_t written = 0;
   EXPECT_TRUE(run_until([&] {
     received += read_all(controller.get());
-    const ssize_t count = ::write(controller.get(), bytes.data() + written, bytes.size() - written);
+    const ssize_t count =
+        machine().write(controller.get(), std::string_view(bytes).substr(written));
     if (count > 0) written += static_cast<size_t>(count);
     return received.size() == bytes.size() && journal.data.size() == bytes.size();
   }));
@@ -199,7 +202,7 @@ TEST_P(StreamAdopt, AControllingTerminalWhoseOtherSideCloses) {
   Descriptor controller(controller_fd);
   Descriptor terminal(terminal_fd);
   stream = adopted(controller);
-  ASSERT_EQ(::write(terminal.get(), "bye", 3), 3);
+  ASSERT_EQ(machine().write(terminal.get(), "bye"), 3);
   EXPECT_TRUE(run_until([&] { return journal.data == "bye"; }));
   terminal.reset();
   EXPECT_TRUE(run_until([&] { return journal.count("end") == 1; }));
@@ -211,7 +214,7 @@ TEST_P(StreamAdopt, AControllingTerminalWhoseOtherSideCloses) {
 // Blocking, as socketpair(2) makes them: the loop must not block with them.
 TEST_P(StreamAdopt, BlockingSocketPair) {
   int fds[2] = {-1, -1};
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  ASSERT_EQ(plain_kernel().socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
   Descriptor mine(fds[0]);
   peer = Peer(fds[1]);
   stream = adopted(mine);
@@ -249,13 +252,13 @@ TEST_P(StreamAdopt, WhatHasNoReadinessIsRefused) {
 }
 
 TEST_P(StreamAdopt, AListeningSocketIsRefused) {
-  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(listen(socket.get(), 1), 0);
+  const Descriptor socket = bound_socket();
+  ASSERT_EQ(plain_kernel().listen(socket.get(), 1), 0);
   expect_refused(socket.get(), errno_code(ENOTCONN), "connected");
 }
 
 TEST_P(StreamAdopt, AnUnconnectedSocketIsRefused) {
-  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Descriptor socket = bound_socket();
   expect_refused(socket.get(), errno_code(ENOTCONN), "connected");
 }
 

@@ -252,13 +252,13 @@ TEST_P(StreamExhaustion, WritingGoesOnWithoutTheRing) {
 TEST_P(StreamExhaustion, APipeWaitsToo) {
   serve_a_keeper();
   int fds[2] = {-1, -1};
-  ASSERT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC | O_NONBLOCK), 0);
   const Descriptor write_end(fds[1]);
   Stream pipe = *adopt(reactor(), fds[0], journal.options());
   run_turns();
   exhaust();
   const std::string bytes = pattern(50'000);
-  ASSERT_EQ(::write(write_end.get(), bytes.data(), bytes.size()), 50'000);
+  ASSERT_EQ(machine().write(write_end.get(), bytes), 50'000);
   run_turns();
   expect_no_spin();
   let_go();

@@ -1,7 +1,5 @@
 // A stream that is found to need a segment while it waits for its turn anyway: whatever happens to
 // it then, once.
-#include <sys/eventfd.h>
-
 #include "support/stream_test.h"
 
 namespace eddy::test {
@@ -33,7 +31,7 @@ class StreamParked : public StreamTest {
     }));
     stream.resume();
     peer.send("late");
-    eventfd_write(signal.get(), 1);
+    plain_kernel().write_eventfd(signal.get());
     auto watched = reactor().watch(signal.get(), Interest::kReadable, [&](Interest) {
       watch.close();
       meanwhile();
@@ -59,7 +57,7 @@ class StreamParked : public StreamTest {
 
   std::vector<Slice> kept;
   Peer keeper;
-  Descriptor signal{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  Descriptor signal{plain_kernel().eventfd()};
   Watch watch;
 };
 

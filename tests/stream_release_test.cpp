@@ -87,14 +87,14 @@ TEST_P(StreamRelease, WhatAPauseHeldIsDeliveredFirst) {
 
 TEST_P(StreamRelease, APipesStatusFlagsAreRestored) {
   int fds[2] = {-1, -1};
-  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC), 0);
   const Descriptor write_end(fds[1]);
-  const int before = fcntl(fds[0], F_GETFL);
+  const int before = plain_kernel().get_status_flags(fds[0]);
   stream = *adopt(reactor(), fds[0], journal.options());
   run_turns(2);
   release();
   EXPECT_EQ(taken_.get(), fds[0]);
-  EXPECT_EQ(fcntl(taken_.get(), F_GETFL), before);
+  EXPECT_EQ(plain_kernel().get_status_flags(taken_.get()), before);
 }
 
 // The other order of shutting down: the reactor goes first.

@@ -1,15 +1,8 @@
 // Limits in time: silent peers, and peers that take nothing.
-#include <poll.h>
-
 #include "support/stream_test.h"
 
 namespace eddy::test {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-// Time passes, and the reactor does not turn.
-void pass(std::chrono::milliseconds time) { poll(nullptr, 0, static_cast<int>(time.count())); }
 
 class StreamTimeout : public StreamTest {
  protected:
@@ -26,10 +19,10 @@ class StreamTimeout : public StreamTest {
 };
 
 TEST_P(StreamTimeout, ASilentPeerIsEnded) {
-  const auto began = Clock::now();
+  const TimePoint began = now();
   serve_one(with_idle_timeout(60ms));
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
-  EXPECT_GE(Clock::now() - began, 60ms);
+  EXPECT_GE(now() - began, 60ms);
   EXPECT_EQ(journal.events, (Events{"open", "close"}));
   EXPECT_EQ(journal.code, Errc::kTimedOut);
   EXPECT_TRUE(run_until([&] { return peer.has_ended(); }));
@@ -37,25 +30,25 @@ TEST_P(StreamTimeout, ASilentPeerIsEnded) {
 
 TEST_P(StreamTimeout, APeerThatSendsIsNotIdle) {
   serve_one(with_idle_timeout(200ms));
-  const auto until = Clock::now() + 600ms;
+  const TimePoint until = now() + 600ms;
   EXPECT_TRUE(run_until([&] {
     peer.send("x");
-    return Clock::now() > until || journal.closed();
+    return now() > until || journal.closed();
   }));
   ASSERT_FALSE(journal.closed());
-  const auto silent_since = Clock::now();
+  const TimePoint silent_since = now();
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
-  EXPECT_GE(Clock::now() - silent_since, 150ms);
+  EXPECT_GE(now() - silent_since, 150ms);
   EXPECT_EQ(journal.code, Errc::kTimedOut);
 }
 
 TEST_P(StreamTimeout, APeerThatTakesIsNotIdle) {
   serve_one(with_idle_timeout(200ms));
-  const auto until = Clock::now() + 600ms;
+  const TimePoint until = now() + 600ms;
   EXPECT_TRUE(run_until([&] {
     stream.send("x");
     peer.receive();
-    return Clock::now() > until || journal.closed();
+    return now() > until || journal.closed();
   }));
   EXPECT_FALSE(journal.closed());
   EXPECT_GT(peer.received.size(), 0U);
@@ -63,24 +56,24 @@ TEST_P(StreamTimeout, APeerThatTakesIsNotIdle) {
 
 TEST_P(StreamTimeout, APeerThatTakesNothingIsEnded) {
   serve_one(with_stall_timeout(80ms), 4096);
-  const auto began = Clock::now();
+  const TimePoint began = now();
   stream.send(Slice::copy_of(pattern(16 << 20)));
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
-  EXPECT_GE(Clock::now() - began, 80ms);
+  EXPECT_GE(now() - began, 80ms);
   EXPECT_EQ(journal.code, Errc::kTimedOut);
 }
 
 TEST_P(StreamTimeout, APeerThatTakesSlowlyIsNotStalled) {
   serve_one(with_stall_timeout(300ms), 4096);
   stream.send(Slice::copy_of(pattern(32 << 20)));
-  const auto until = Clock::now() + 900ms;
-  auto next = Clock::now();
+  const TimePoint until = now() + 900ms;
+  TimePoint next = now();
   EXPECT_TRUE(run_until([&] {
-    if (Clock::now() >= next) {
+    if (now() >= next) {
       peer.receive(100'000);
       next += 20ms;
     }
-    return Clock::now() > until || journal.closed();
+    return now() > until || journal.closed();
   }));
   EXPECT_FALSE(journal.closed());
   EXPECT_GT(stream.queued_bytes(), 0U);
@@ -110,18 +103,18 @@ TEST_P(StreamTimeout, AClosedStreamWhosePeerTakesNothingIsEnded) {
 TEST_P(StreamTimeout, TimeIsCountedFromTheSendAlsoOutsideATurn) {
   serve_one(with_stall_timeout(150ms), 4096);
   run_turns();
-  pass(200ms);
-  const auto began = Clock::now();
+  machine().pass(200ms);
+  const TimePoint began = now();
   stream.send(Slice::copy_of(pattern(16 << 20)));
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
-  EXPECT_GE(Clock::now() - began, 150ms);
+  EXPECT_GE(now() - began, 150ms);
 }
 
 // A loop that stalled has let the peer's bytes lie: they count before the clock does.
 TEST_P(StreamTimeout, BytesThatArrivedWhileTheLoopStalledCount) {
   serve_one(with_idle_timeout(100ms));
   peer.send("in time");
-  pass(150ms);
+  machine().pass(150ms);
   run_turns(3);
   EXPECT_EQ(journal.data, "in time");
   EXPECT_FALSE(journal.closed());

@@ -1,22 +1,11 @@
 // Timers in a loop: against the clock, and among the other things that happen in a turn. What the
 // wheel itself promises is in timer_wheel_test.
-#include <poll.h>
-
 #include "support/stream_test.h"
 
 namespace eddy::test {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-class Timers : public StreamTest {
- protected:
-  // The loop stalls: time passes, and nothing turns.
-  static void stall(std::chrono::milliseconds time) {
-    const auto until = Clock::now() + time;
-    while (Clock::now() < until) poll(nullptr, 0, 1);
-  }
-};
+class Timers : public StreamTest {};
 
 TEST_P(Timers, NeverEarly) {
   for (const std::chrono::nanoseconds delay :
@@ -76,7 +65,7 @@ TEST_P(Timers, AStallIsNoBurst) {
   const TimerId id = reactor().start_timer(1ms, [&] { ++fired; }, {.period = 1ms});
   ASSERT_TRUE(run_until([&] { return fired > 0; }));
   fired = 0;
-  stall(50ms);
+  machine().pass(50ms);
   run_turns(1);
   EXPECT_EQ(fired, 1);
   EXPECT_GE(reactor().timers().missed_periods(id), 45U);
@@ -95,7 +84,7 @@ TEST_P(Timers, ArrivalsComeBeforeTimersInATurn) {
   run_turns(3);
   deadline = reactor().start_timer(1ms, [&] { journal.note("timer"); });
   peer.send("in time");
-  stall(5ms);  // both are due
+  machine().pass(5ms);  // both are due
   run_turns(5);
   EXPECT_EQ(journal.events, (Events{"open", "data"}));
 }
@@ -108,7 +97,7 @@ TEST_P(Timers, ATimerCancelledByAnotherOfTheSameTurnNeverFires) {
     EXPECT_TRUE(reactor().cancel_timer(second));
   });
   second = reactor().start_timer(1ms, [&] { ++fired; });
-  stall(5ms);
+  machine().pass(5ms);
   run_turns(3);
   EXPECT_EQ(fired, 1);
 }
@@ -134,7 +123,7 @@ TEST_P(Timers, ATimerStartedInACallbackCountsFromThen) {
   TimePoint started{};
   TimePoint fired{};
   reactor().start_timer(1ms, [&] {
-    stall(5ms);
+    machine().pass(5ms);
     started = reactor().now();
     reactor().start_timer(2ms, [&] { fired = reactor().now(); });
   });
@@ -161,7 +150,7 @@ TEST_P(Timers, PacesBelowAMillisecond) {
 
 TEST_P(Timers, LatenessIsCounted) {
   reactor().start_timer(1ms, [] {});
-  stall(20ms);
+  machine().pass(20ms);
   run_turns(1);
   const Histogram& lag = *reactor().stats().loop_lag_ns;
   EXPECT_EQ(lag.count(), 1U);

@@ -27,11 +27,11 @@ TEST_P(WatchSignal, IsCounted) {
   ASSERT_EQ(disposition(), SIG_DFL);  // deadly, so the test ends here if it does not work
   auto watch = count_signals();
   ASSERT_TRUE(watch);
-  for (int i = 0; i < 3; ++i) raise(SIGUSR1);
+  for (int i = 0; i < 3; ++i) machine().raise(SIGUSR1);
   EXPECT_EQ(calls, 0);
   EXPECT_TRUE(run_until([&] { return arrivals == 3; }));
   EXPECT_EQ(calls, 1);
-  raise(SIGUSR1);
+  machine().raise(SIGUSR1);
   EXPECT_TRUE(run_until([&] { return arrivals == 4; }));
   watch->close();
 }
@@ -39,7 +39,7 @@ TEST_P(WatchSignal, IsCounted) {
 TEST_P(WatchSignal, EndsASleep) {
   auto watch = count_signals();
   ASSERT_TRUE(watch);
-  reactor().before_sleep([] { raise(SIGUSR1); });
+  reactor().before_sleep([] { machine().raise(SIGUSR1); });
   EXPECT_EQ(reactor().run_once(10s).value_or(0), 1U);
   EXPECT_EQ(arrivals, 1);
   watch->close();
@@ -64,12 +64,12 @@ TEST_P(WatchSignal, TheDispositionIsRestored) {
 }
 
 TEST_P(WatchSignal, SeveralListenersHearIt) {
-  Reactor other(reactor_options);
+  Reactor other(kernel(), reactor_options);
   int64_t others = 0;
   ASSERT_TRUE(other.on_signal(SIGUSR1, [&](int64_t times) { others += times; }));
   auto watch = count_signals();
   ASSERT_TRUE(watch);
-  raise(SIGUSR1);
+  machine().raise(SIGUSR1);
   EXPECT_TRUE(run_until([&] {
     EXPECT_TRUE(other.run_once(0ns));
     return arrivals == 1 && others == 1;

@@ -1,7 +1,6 @@
 // Readiness of descriptors that the user owns.
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/inotify.h>
 
 #include <fstream>
@@ -18,7 +17,7 @@ class WatchTest : public ReactorTest {
  protected:
   WatchTest() {
     int fds[2] = {-1, -1};
-    EXPECT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    EXPECT_EQ(machine().pipe(fds, O_CLOEXEC | O_NONBLOCK), 0);
     read_end.reset(fds[0]);
     write_end.reset(fds[1]);
   }
@@ -35,10 +34,10 @@ class WatchTest : public ReactorTest {
     EXPECT_TRUE(made) << made.error().message();
     return made.value_or(Watch());
   }
-  void write_byte() { EXPECT_EQ(::write(write_end.get(), "x", 1), 1); }
+  void write_byte() { EXPECT_EQ(machine().write(write_end.get(), "x"), 1); }
   void read_byte() {
     char byte = 0;
-    EXPECT_EQ(::read(read_end.get(), &byte, 1), 1);
+    EXPECT_EQ(plain_kernel().read(read_end.get(), &byte, 1), 1);
   }
 
   Descriptor read_end, write_end;
@@ -85,7 +84,7 @@ TEST_P(WatchTest, Writable) {
   EXPECT_TRUE(run_until([&] { return calls >= 3; }));
   EXPECT_EQ(last, kWritable);
   const std::string much(1 << 20, 'x');
-  while (::write(write_end.get(), much.data(), much.size()) > 0) {
+  while (machine().write(write_end.get(), much) > 0) {
   }
   run_turns(2);
   calls = 0;
@@ -96,11 +95,12 @@ TEST_P(WatchTest, Writable) {
 
 TEST_P(WatchTest, InterestChanges) {
   int fds[2] = {-1, -1};
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+  ASSERT_EQ(plain_kernel().socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds),
+            0);
   const Descriptor mine(fds[0]);
   const Descriptor others(fds[1]);
   Watch both = watch(mine.get(), Interest::kNone);
-  ASSERT_EQ(::write(others.get(), "x", 1), 1);
+  ASSERT_EQ(machine().write(others.get(), "x"), 1);
   run_turns();
   EXPECT_EQ(calls, 0);
   both.set_interest(kReadable);
@@ -125,10 +125,10 @@ TEST_P(WatchTest, InterestChanges) {
 // The change is made by a callback of the same batch, in which the old event lies already.
 TEST_P(WatchTest, InterestChangesWithinABatch) {
   int fds[2] = {-1, -1};
-  ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC), 0);
   const Descriptor other_end(fds[0]);
   const Descriptor other_write_end(fds[1]);
-  ASSERT_EQ(::write(fds[1], "x", 1), 1);
+  ASSERT_EQ(machine().write(fds[1], "x"), 1);
   write_byte();
   std::array<Watch, 2> watches;
   int told = 0;
@@ -174,14 +174,10 @@ TEST_P(WatchTest, AnErrorIsToldAskedForOrNot) {
 }
 
 TEST_P(WatchTest, UrgentData) {
-  Descriptor listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(listen(listener.get(), 1), 0);
-  sockaddr_in name = {};
-  socklen_t length = sizeof name;
-  getsockname(listener.get(), reinterpret_cast<sockaddr*>(&name), &length);
-  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  Peer peer = Peer::connect_to(*Address::from(reinterpret_cast<sockaddr*>(&name), length));
-  const Descriptor accepted(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  const Descriptor listener = bound_socket();
+  ASSERT_EQ(plain_kernel().listen(listener.get(), 1), 0);
+  Peer peer = Peer::connect_to(address_of(listener.get()));
+  const Descriptor accepted(plain_kernel().accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   Watch urgent = watch(accepted.get(), Interest::kPriority);
   peer.send("not urgent");
   run_turns();
@@ -192,11 +188,11 @@ TEST_P(WatchTest, UrgentData) {
 }
 
 TEST_P(WatchTest, KindsOfDescriptors) {
-  const Descriptor event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  const Descriptor event(plain_kernel().eventfd());
   Watch on_event = watch(event.get(), kReadable);
   run_turns(3);
   EXPECT_EQ(calls, 0);
-  eventfd_write(event.get(), 1);
+  plain_kernel().write_eventfd(event.get());
   EXPECT_TRUE(run_until([&] { return calls > 0; }));
   on_event.close();
   run_turns(3);
@@ -271,7 +267,7 @@ TEST_P(WatchTest, TheDescriptorMayBeClosedRightAfterTheWatch) {
     read_end.reset();
     write_end.reset();
     int fds[2] = {-1, -1};
-    ASSERT_EQ(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+    ASSERT_EQ(machine().pipe(fds, O_CLOEXEC | O_NONBLOCK), 0);
     ASSERT_EQ(fds[0], number);
     read_end.reset(fds[0]);
     write_end.reset(fds[1]);

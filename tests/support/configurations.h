@@ -6,7 +6,6 @@
 // Suite.Test/Uring, …
 #pragma once
 
-#include <eddy/core/linux_kernel.h>
 #include <eddy/core/reactor.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
@@ -14,6 +13,8 @@
 #include <ostream>
 #include <string>
 #include <vector>
+
+#include "machine.h"
 
 namespace eddy::test {
 
@@ -27,22 +28,22 @@ inline void PrintTo(const Configuration& configuration,
   *out << configuration.name;
 }
 
-// Empty when the configuration would not be what its name says.
-inline std::vector<Configuration> if_offered(std::string name, const ReactorOptions& options) {
-  const auto choice = choose_backend(linux_kernel(), options);
-  const bool offered = choice && choice->kind == options.backend;
+inline bool is_offered(const Configuration& wanted) {
+  const auto choice = choose_backend(plain_kernel(), wanted.options);
+  // Else it would not be what its name says.
+  const bool offered = choice && choice->kind == wanted.options.backend;
   if (!offered) {
-    fprintf(stderr, "not tested here: %s (%s)\n", name.c_str(),
+    fprintf(stderr, "not tested here: %s (%s)\n", wanted.name.c_str(),
             choice ? choice->reason.c_str() : choice.error().message().c_str());
-    return {};
   }
-  return {{std::move(name), options}};
+  return offered;
 }
 
 inline std::vector<Configuration> find_configurations() {
   std::vector<Configuration> found;
   const auto add = [&](const char* name, const ReactorOptions& options) {
-    for (Configuration& offered : if_offered(name, options)) found.push_back(std::move(offered));
+    const Configuration wanted{name, options};
+    if (is_offered(wanted)) found.push_back(wanted);
   };
   add("Epoll", {.backend = BackendKind::kEpoll});
   add("Uring", {.backend = BackendKind::kUring});
@@ -59,6 +60,8 @@ inline const std::vector<Configuration>& offered_configurations() {
 
 }  // namespace eddy::test
 
-#define EDDY_ON_EVERY_CONFIGURATION(suite)                                                     \
-  INSTANTIATE_TEST_SUITE_P(, suite, testing::ValuesIn(::eddy::test::offered_configurations()), \
+#define EDDY_ON_CONFIGURATIONS(suite, configurations)                  \
+  INSTANTIATE_TEST_SUITE_P(, suite, testing::ValuesIn(configurations), \
                            [](const auto& test) { return test.param.name; })
+#define EDDY_ON_EVERY_CONFIGURATION(suite) \
+  EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::offered_configurations())

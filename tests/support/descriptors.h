@@ -1,12 +1,9 @@
-// Descriptors of this process: owned ones, and how many are open.
+// Owned descriptors of a test, on whatever it runs.
 #pragma once
 
-#include <dirent.h>
-#include <stddef.h>
-#include <unistd.h>
-
-#include <memory>
 #include <utility>
+
+#include "machine.h"
 
 namespace eddy::test {
 
@@ -25,19 +22,12 @@ class Descriptor {
   bool is_open() const { return fd_ >= 0; }
   int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) plain_kernel().close(fd_);
     fd_ = fd;
   }
 
  private:
   int fd_ = -1;
 };
-
-inline size_t open_descriptors() {
-  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/fd"), closedir);
-  size_t count = 0;
-  while (folder != nullptr && readdir(folder.get()) != nullptr) ++count;
-  return count;
-}
 
 }  // namespace eddy::test

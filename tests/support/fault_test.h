@@ -54,7 +54,7 @@ class FaultTest : public StreamTest {
   }
 
  private:
-  FaultyKernel faulty_{linux_kernel()};
+  FaultyKernel faulty_{plain_kernel()};
 };
 
 // Those of the configurations that use io_uring: perhaps none.
@@ -66,8 +66,6 @@ inline std::vector<Configuration> offered_uring_configurations() {
 
 }  // namespace eddy::test
 
-#define EDDY_ON_EVERY_URING(suite)                                                          \
-  GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(suite);                                     \
-  INSTANTIATE_TEST_SUITE_P(, suite,                                                         \
-                           testing::ValuesIn(::eddy::test::offered_uring_configurations()), \
-                           [](const auto& test) { return test.param.name; })
+#define EDDY_ON_EVERY_URING(suite)                      \
+  GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(suite); \
+  EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::offered_uring_configurations())

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/tcp.h>  // not netinet/tcp.h, whose tcp_info is older
 #include <netinet/in.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -22,25 +21,42 @@
 
 namespace eddy::test {
 
+// A TCP socket that is bound to a free port of 127.0.0.1, and blocks.
+inline Descriptor bound_socket() {
+  Descriptor socket(plain_kernel().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Address any_port = *Address::parse("127.0.0.1:0");
+  plain_kernel().bind(socket.get(), any_port.data(), any_port.size());
+  return socket;
+}
+inline Address address_of(int socket) {
+  sockaddr_storage name = {};
+  socklen_t length = sizeof name;
+  plain_kernel().getsockname(socket, reinterpret_cast<sockaddr*>(&name), &length);
+  return Address::from(reinterpret_cast<sockaddr*>(&name), length).value_or(Address());
+}
+
 class Peer {
  public:
   Peer() = default;
   // Takes a connected socket over.
   explicit Peer(int fd) : socket_(fd) {
-    if (fd >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    if (fd < 0) return;
+    Kernel& kernel = plain_kernel();
+    kernel.set_status_flags(fd, kernel.get_status_flags(fd) | O_NONBLOCK);
   }
 
   // On loopback the handshake is over when connect(2) returns, whether or not anybody accepts.
   // `receive_buffer_bytes`: 0 is the system's own.
   static Peer connect_to(const Address& address, int receive_buffer_bytes = 0) {
-    Descriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Kernel& kernel = plain_kernel();
+    Descriptor socket(kernel.socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;
-    setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    kernel.setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (receive_buffer_bytes != 0) {
-      setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
-                 sizeof receive_buffer_bytes);
+      kernel.setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
+                        sizeof receive_buffer_bytes);
     }
-    if (::connect(socket.get(), address.data(), address.size()) != 0) return {};
+    if (kernel.connect(socket.get(), address.data(), address.size()) != 0) return {};
     return Peer(socket.release());
   }
 
@@ -49,8 +65,9 @@ class Peer {
 
   // How many bytes the socket took.
   size_t send(std::string_view bytes, int flags = 0) {
-    const ssize_t sent = ::send(fd(), bytes.data(), bytes.size(), flags | MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN) send_error = errno;
+    const ssize_t sent =
+        plain_kernel().send(fd(), bytes.data(), bytes.size(), flags | MSG_NOSIGNAL);
+    if (sent < 0 && sent != -EAGAIN) send_error = static_cast<int>(-sent);
     return sent < 0 ? 0 : static_cast<size_t>(sent);
   }
 
@@ -58,9 +75,9 @@ class Peer {
   void receive(size_t most = SIZE_MAX) {
     std::array<char, 65536> room;
     while (most > 0 && !ended && error == 0) {
-      const ssize_t count = ::recv(fd(), room.data(), std::min(most, room.size()), 0);
-      if (count < 0 && errno == EAGAIN) return;
-      if (count < 0) error = errno;
+      const ssize_t count = plain_kernel().recv(fd(), room.data(), std::min(most, room.size()), 0);
+      if (count == -EAGAIN) return;
+      if (count < 0) error = static_cast<int>(-count);
       if (count == 0) ended = true;
       if (count <= 0) return;
       received.append(room.data(), static_cast<size_t>(count));
@@ -85,16 +102,16 @@ class Peer {
   uint32_t segments_received() const {
     tcp_info info = {};
     socklen_t length = sizeof info;
-    getsockopt(fd(), IPPROTO_TCP, TCP_INFO, &info, &length);
+    plain_kernel().getsockopt(fd(), IPPROTO_TCP, TCP_INFO, &info, &length);
     return info.tcpi_data_segs_in;
   }
 
-  void shutdown_write() { ::shutdown(fd(), SHUT_WR); }
+  void shutdown_write() { plain_kernel().shutdown(fd(), SHUT_WR); }
   void close() { socket_.reset(); }
   // A RST in place of a FIN (SO_LINGER of 0, tcp(7)).
   void reset() {
     const linger abort = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+    plain_kernel().setsockopt(fd(), SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
     close();
   }
 

@@ -2,7 +2,6 @@
 // check that it leaves nothing behind.
 #pragma once
 
-#include <eddy/core/linux_kernel.h>
 #include <eddy/core/reactor.h>
 #include <gtest/gtest.h>
 
@@ -12,6 +11,7 @@
 
 #include "configurations.h"
 #include "descriptors.h"
+#include "machine.h"
 
 namespace eddy::test {
 
@@ -23,7 +23,7 @@ inline constexpr std::chrono::seconds kDeadline{20};
 class ReactorTest : public testing::TestWithParam<Configuration> {
  protected:
   // What the reactor runs on.
-  virtual Kernel& kernel() { return linux_kernel(); }
+  virtual Kernel& kernel() { return plain_kernel(); }
   // Options of the reactor, to be changed before its first use.
   ReactorOptions reactor_options = GetParam().options;
 
@@ -37,6 +37,9 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
   }
   void destroy_reactor() { reactor_.reset(); }
 
+  // Of the machine: a test that has its reactor's clock jump does not jump itself.
+  static TimePoint now() { return machine().now(); }
+
   bool is_epoll() { return reactor().backend().kind == BackendKind::kEpoll; }
   Counters counters() { return reactor().stats().counters; }
 
@@ -44,9 +47,9 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
   // condition may drive peers, so no turn waits for long, and none does while something happens.
   bool run_until(const std::function<bool()>& condition,
                  std::chrono::nanoseconds within = kDeadline) {
-    const auto deadline = std::chrono::steady_clock::now() + within;
+    const TimePoint deadline = now() + within;
     for (int quiet_turns = 0; !condition();) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
+      if (now() > deadline) return false;
       const auto events = reactor().run_once(quiet_turns > 2 ? 1ms : 0ms);
       if (!events) return false;
       quiet_turns = *events == 0 ? quiet_turns + 1 : 0;
@@ -62,9 +65,9 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
   // Turns that only events begin. A loop that spins makes thousands.
   uint64_t turns_during(std::chrono::milliseconds time) {
     const uint64_t before = counters().turns;
-    const auto deadline = std::chrono::steady_clock::now() + time;
-    for (auto now = deadline - time; now < deadline; now = std::chrono::steady_clock::now()) {
-      EXPECT_TRUE(reactor().run_once(deadline - now));
+    const TimePoint began = now();
+    for (auto passed = 0ns; passed < time; passed = now() - began) {
+      EXPECT_TRUE(reactor().run_once(time - passed));
     }
     return counters().turns - before;
   }
@@ -86,11 +89,11 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
   void TearDown() override {
     if (reactor_ && !reactor_->error()) expect_baseline();
     reactor_.reset();
-    EXPECT_EQ(open_descriptors(), descriptors_at_start_);
+    EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_);
   }
 
  private:
-  const size_t descriptors_at_start_ = open_descriptors();
+  const size_t descriptors_at_start_ = machine().open_descriptors();
   std::optional<Reactor> reactor_;
   size_t idle_slots_ = 0;
 };
