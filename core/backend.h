@@ -62,6 +62,10 @@ class Backend {
   // Sends from the head of the queue: bytes taken (at least 1), a negative errno, or kPending.
   virtual int send(Slot& slot, SliceQueue& queue) = 0;
 
+  // What follows on the slot's send waits for its completion: the loop must not sleep before, if it
+  // is not for the socket that the send waits.
+  virtual void await_send() {}
+
   // Asks for the end of the send under way: it completes with what was taken, perhaps 0.
   virtual void interrupt_send(Slot& slot) = 0;
 
@@ -81,8 +85,9 @@ class Backend {
   // not at all. Returns early when interrupted by a signal. 0, or a negative errno if the kernel
   // refuses to wait, which is beyond repair.
   virtual int wait(int64_t timeout_ns) = 0;
-  // Hands over what was started, for a foreign loop that then waits for `poll_descriptor`.
-  virtual void submit() {}
+  // Hands over what was started, for a foreign loop that then waits for `poll_descriptor`; true if
+  // it must not wait, since something is about to be dispatched.
+  virtual bool submit() { return false; }
   virtual void dispatch() = 0;
   // Something would be dispatched without waiting.
   virtual bool has_ready() const = 0;

@@ -205,8 +205,7 @@ bool Reactor::prepare() {
   in_turn_ = true;
   start_asked_for();
   if (time_to_wait(kForever) != 0) run_sleep_hooks();
-  const bool awaited = turn_->send_awaited;
-  backend_->submit();
+  const bool awaited = backend_->submit();
   in_turn_ = false;
   return awaited || backend_->has_ready() || !deferred_.empty() || !mailbox_.prepare_sleep();
 }
@@ -215,8 +214,8 @@ void Reactor::drive() { work_left_ = run_once(std::chrono::nanoseconds::zero()) 
 
 bool Reactor::has_work() const {
   if (error_) return false;
-  return work_left_ || !turn_->dirty.empty() || !deferred_.empty() || turn_->send_awaited ||
-         backend_->has_ready() || backend_->has_unsubmitted();
+  return work_left_ || !turn_->dirty.empty() || !deferred_.empty() || backend_->has_ready() ||
+         backend_->has_unsubmitted();
 }
 
 int64_t Reactor::due_ns() {

@@ -20,8 +20,6 @@ struct Turn {
   SlicePool slices;
   Counters counters;
   DirtyList dirty;  // slots whose flush() comes at the end of this turn
-  bool send_awaited =
-      false;  // somebody waits for a send's completion: the loop must not sleep before
   bool relief_wanted = false;  // the ring was found exhausted: slots are asked to `relocate`
   Slot* flushed_by_backend =
       nullptr;  // the slot whose completions the backend is delivering, if it flushes it itself

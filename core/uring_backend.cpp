@@ -165,7 +165,7 @@ void UringBackend::start_send(Slot& slot, SliceQueue& queue, Operation operation
   entry.flags |= IOSQE_CQE_SKIP_SUCCESS;
   slot.try_result = static_cast<int>(described);
   tries_.push_back(&slot);
-  if (described < queue.bytes()) turn_.send_awaited = true;
+  if (described < queue.bytes()) send_awaited_ = true;
 }
 
 // The bytes that are described.
@@ -273,7 +273,7 @@ int UringBackend::wait(int64_t timeout_ns) {
   buffers_.replenish(!parked_.empty() && tries_.empty() && buffers_.open_segments() == 0);
   unpark();
   // What was tried gives its memory back once it is over, which the parked ones wait for.
-  const bool awaited = std::exchange(turn_.send_awaited, false) || !closed_.empty() ||
+  const bool awaited = std::exchange(send_awaited_, false) || !closed_.empty() ||
                        (!parked_.empty() && !tries_.empty());
   // What comes after this read makes it readable again; what came before, the enter brings.
   if (wake_fd_ >= 0) [[unlikely]] {
@@ -281,10 +281,17 @@ int UringBackend::wait(int64_t timeout_ns) {
     ++turn_.counters.system_calls;
   }
   const int result = queue_->enter(awaited ? 0 : timeout_ns);
-  if (queue_->unsubmitted() != 0) turn_.send_awaited = awaited;  // the kernel has not taken it yet
+  if (queue_->unsubmitted() != 0) send_awaited_ = awaited;  // the kernel has not taken it yet
   turn_.counters.system_calls += std::exchange(queue_->enters, 0);
   if (queue_->unsubmitted() == 0) arena_.reset();
   return std::min(result, 0);
+}
+
+// An error comes again when the loop waits.
+bool UringBackend::submit() {
+  const bool awaited = send_awaited_;
+  wait(0);
+  return awaited;
 }
 
 // Not the ring's own: a poll(2) of that is not woken by task work that is deferred to this thread

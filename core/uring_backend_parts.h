@@ -44,13 +44,14 @@ class UringBackend final : public Backend {
   void watch(Slot& slot, Interest interest) override;
   void close(Slot& slot) override;
   int wait(int64_t timeout_ns) override;
-  void submit() override { wait(0); }  // an error comes again when the loop waits
+  bool submit() override;
+  void await_send() override { send_awaited_ = true; }
   void dispatch() override;
   bool has_ready() const override {
     return queue_->ready() != 0 || accepts_due_ || !closed_.empty() ||
            (!parked_.empty() && can_unpark()) || (!parked_by_hand_.empty() && can_read_by_hand());
   }
-  bool has_unsubmitted() const override { return queue_->unsubmitted() != 0; }
+  bool has_unsubmitted() const override { return queue_->unsubmitted() != 0 || send_awaited_; }
   int poll_descriptor() override;
   bool polls_eventfd() const override { return true; }
   size_t in_flight() const override { return slots_; }
@@ -147,6 +148,7 @@ class UringBackend final : public Backend {
   std::vector<Slot*> tries_;   // slots whose send is tried by the next `enter`
   std::vector<Slot*> settled_;
   std::vector<HeldAccept> held_accepts_;  // accepted, and not given to the listener yet
+  bool send_awaited_ = false;
   bool accepts_due_ = false;              // some of them can be given, or closed
   size_t slots_ = 0;
 };

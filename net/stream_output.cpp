@@ -101,7 +101,7 @@ void StreamSlot::flush() {
       finish_output();
     } else if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
       // What waits for this send to be over must not wait for something else to wake the loop.
-      reactor_.turn().send_awaited = true;
+      reactor_.operations().await_send();
     }
   }
   if (!has(kReceiving)) [[unlikely]]

@@ -112,6 +112,7 @@ int HostKernel::reset(int fd) {
 void HostKernel::kill() {
   simulation_.note(*this, "kill", {});
   simulation_.stall(*this, Simulation::kNever - 1);
+  has_died_ = true;
   for (FileRef& file : files_) std::exchange(file, nullptr);
   open_ = 0;
 }
@@ -126,10 +127,11 @@ int HostKernel::socket(int domain, int type, int protocol) {
   if (simulation_.strikes(Fault::kNoMemory, *this)) return simulation_.tape.any_of<int>(kOutOfMemory);
   const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   const auto family = static_cast<sa_family_t>(domain);
+  if (kind > SOCK_PACKET) return -EINVAL;
   FileRef made;
   if (domain == AF_UNIX) {
     made = make_local_socket(simulation_, *this, kind);
-    if (made == nullptr) return -EPROTONOSUPPORT;
+    if (made == nullptr) return -ESOCKTNOSUPPORT;
   } else if (domain != AF_INET && domain != AF_INET6) {
     return -EAFNOSUPPORT;
   } else if (kind == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) {
@@ -220,10 +222,7 @@ int HostKernel::connect(int fd, const sockaddr* address, socklen_t length) {
     return (socket->readiness() & (POLLOUT | POLLERR | POLLHUP)) != 0;
   });
   if (waited == Simulation::Waited::kDeadlocked) return -EDEADLK;
-  int outcome = 0;
-  socklen_t size = sizeof outcome;
-  socket->get_option(SOL_SOCKET, SO_ERROR, &outcome, &size);
-  return -outcome;
+  return socket->connect(address, length);
 }
 
 int HostKernel::shutdown(int fd, int how) {

@@ -10,13 +10,18 @@
 #include <eddy/sim/local_names.h>
 #include <eddy/sim/network.h>
 #include <eddy/sim/simulation.h>
+#include <eddy/sim/uring_limits.h>
 
+#include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace eddy::sim {
+
+class Uring;
 
 class HostKernel final : public Kernel {
  public:
@@ -35,7 +40,12 @@ class HostKernel final : public Kernel {
   int install(FileRef file);
   int open_descriptors() const { return open_; }
   int descriptor_limit = 1024;
+  UringLimits uring_limits;
+  std::array<Uring*, 16> registered_rings = {};  // IORING_REGISTER_RING_FDS, of its one thread
   int duplicate(int fd);  // dup(2)
+  // What TCP sockets begin with, as getsockopt(2) shows it; 0 is Linux's own.
+  int send_buffer_bytes = 0;
+  int receive_buffer_bytes = 0;
 
   LocalNames local_names;  // of Unix sockets; outlives the descriptors
 
@@ -46,6 +56,9 @@ class HostKernel final : public Kernel {
   int reset(int fd);
   // The process dies: every descriptor is closed.
   void kill();
+  bool has_died() const { return has_died_; }
+  // Memory that a process has mapped stays while it may look at it, whatever was closed.
+  void keep_mapped(std::shared_ptr<void> memory) { mapped_.push_back(std::move(memory)); }
 
   // --- The seam
   int socket(int domain, int type, int protocol) override;
@@ -116,6 +129,8 @@ class HostKernel final : public Kernel {
   const Name address_;
   std::vector<FileRef> files_;
   int open_ = 0;
+  bool has_died_ = false;
+  std::vector<std::shared_ptr<void>> mapped_;
   std::multimap<int, int> signals_;  // number, descriptor
   std::map<void*, size_t> memory_;
 };

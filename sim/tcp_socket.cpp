@@ -8,7 +8,12 @@
 namespace eddy::sim {
 
 TcpSocket::TcpSocket(HostKernel& host, sa_family_t family)
-    : host_(host), family_(family), options_(family, SOCK_STREAM) {}
+    : host_(host), family_(family), options_(family, SOCK_STREAM) {
+  if (host.send_buffer_bytes != 0) options_.put(SOL_SOCKET, SO_SNDBUF, host.send_buffer_bytes);
+  if (host.receive_buffer_bytes != 0) {
+    options_.put(SOL_SOCKET, SO_RCVBUF, host.receive_buffer_bytes);
+  }
+}
 
 // tcp(7): most options are inherited.
 TcpSocket::TcpSocket(const TcpSocket& listener, std::shared_ptr<TcpConnection> connection)
@@ -126,14 +131,13 @@ int TcpSocket::connect(const sockaddr* address, socklen_t length) {
   if (listening_) return -EISCONN;
   if (connection_ != nullptr) {
     TcpSide& mine = side();
-    if (mine.dead && !mine.established) {  // the last attempt has failed
-      const int error = std::exchange(mine.error, 0);
-      if (error != 0) return -error;
-      connection_->orphan(mine, false);
-      connection_.reset();
-    } else {
-      return mine.established ? -EISCONN : -EALREADY;
-    }
+    if (!mine.established && !mine.dead) return -EALREADY;
+    if (mine.established) return std::exchange(told_connected_, true) || accepted_ ? -EISCONN : 0;
+    // The last attempt has failed; the next call may try again.
+    const int error = std::exchange(mine.error, 0);
+    connection_->orphan(mine, false);
+    connection_.reset();
+    return error != 0 ? -error : -ECONNABORTED;
   }
   Name name;
   if (const int failed = Name::parse(address, length, name); failed < 0) return failed;
@@ -190,6 +194,7 @@ void TcpSocket::adopt_options(TcpSide& mine) const {
 }
 
 int TcpSocket::shutdown(int how) {
+  if (how < SHUT_RD || how > SHUT_RDWR) return -EINVAL;
   if (listening_) {
     if (how == SHUT_WR) return 0;
     host_.simulation().network->set_listening(*this, false);
@@ -221,7 +226,8 @@ ssize_t TcpSocket::receive(msghdr& message, int flags) {
   if ((flags & MSG_OOB) != 0) return receive_urgent(message, flags);
   TcpSide& mine = side();
   const size_t room = size_of(message.msg_iov, message.msg_iovlen);
-  if (!mine.received.empty() && room != 0) {
+  if (!mine.received.empty()) {
+    if (room == 0) return 0;
     size_t size = std::min(room, mine.received.size());
     // A read ends at the urgent byte; the next one steps over it.
     const bool peeks = (flags & MSG_PEEK) != 0;
@@ -234,10 +240,9 @@ ssize_t TcpSocket::receive(msghdr& message, int flags) {
     connection_->window_opened(mine);
     return static_cast<ssize_t>(size);
   }
+  if (mine.fin_received) return 0;
   if (mine.error != 0) return -std::exchange(mine.error, 0);
-  if (mine.dead || mine.fin_received || mine.shut_for_receiving) return 0;
-  if (!mine.established) return -ENOTCONN;
-  return room == 0 ? 0 : -EAGAIN;
+  return mine.dead || mine.shut_for_receiving ? 0 : -EAGAIN;
 }
 
 ssize_t TcpSocket::receive_urgent(msghdr& message, int flags) {

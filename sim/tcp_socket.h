@@ -146,6 +146,7 @@ class TcpSocket final : public Socket {
   bool claimed_ = false;
   std::shared_ptr<TcpConnection> connection_;
   bool accepted_ = false;
+  bool told_connected_ = false;  // a connect has returned 0, or could have
   bool listening_ = false;
   size_t backlog_ = 0;
   size_t half_open_ = 0;

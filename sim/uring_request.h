@@ -82,7 +82,6 @@ struct UringRequest final : Waiter {
   bool is_running() const { return stage == Stage::kRunning; }
 
   Uring& ring;
-  io_uring_sqe entry = {};  // as it was submitted: the caller may reuse its own
   FileRef target;
   Stage stage = Stage::kRunning;
   Place place = Place::kNowhere;
@@ -103,6 +102,8 @@ struct UringRequest final : Waiter {
   sockaddr_storage name = {};       // CONNECT and sends: the address
   ListHook<UringRequest> live_hook;
   ListHook<UringRequest> task_hook;
+  // As it was submitted: the caller may reuse its own. Last, since it ends in an array of no size.
+  io_uring_sqe entry = {};
 };
 
 }  // namespace eddy::sim

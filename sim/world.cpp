@@ -29,6 +29,10 @@ void Host::kill() const { kernel_->kill(); }
 void Host::set_descriptor_limit(int limit) const { kernel_->descriptor_limit = limit; }
 int Host::open_descriptors() const { return kernel_->open_descriptors(); }
 void Host::set_uring_limits(const UringLimits& limits) const { kernel_->uring_limits = limits; }
+void Host::set_socket_buffers(int send_bytes, int receive_bytes) const {
+  kernel_->send_buffer_bytes = send_bytes;
+  kernel_->receive_buffer_bytes = receive_bytes;
+}
 int Host::pipe(int descriptors[2], int flags) const { return kernel_->pipe(descriptors, flags); }
 int Host::duplicate(int fd) const { return kernel_->duplicate(fd); }
 

@@ -75,6 +75,8 @@ class Host {
   void set_descriptor_limit(int limit) const;
   int open_descriptors() const;
   void set_uring_limits(const UringLimits& limits) const;
+  // net.ipv4.tcp_wmem and tcp_rmem: half of it is for bytes. 0 is Linux's own.
+  void set_socket_buffers(int send_bytes, int receive_bytes) const;
   // pipe2(2) and dup(2), which are not in the Kernel: for what a program is handed.
   int pipe(int descriptors[2], int flags) const;
   int duplicate(int fd) const;
