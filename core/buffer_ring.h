@@ -60,7 +60,7 @@ class BufferRing {
 
   // nullptr when the memory's address range cannot be had (ENOMEM). Options out of range are
   // brought into it.
-  static Owner make(Kernel& kernel, const BufferRingOptions& options);
+  static Owner make(Kernel& kernel, const BufferRingOptions& wanted);
 
   BufferRing(const BufferRing&) = delete;
   BufferRing& operator=(const BufferRing&) = delete;

@@ -168,30 +168,30 @@ Result<void> Listener::listen(const Address& address, const ListenOptions& optio
                  advice_for_bind(error.code().value()));
 }
 
-Result<void> Listener::listen_on(int fd, const ListenOptions& options) {
+Result<void> Listener::listen_on(int descriptor, const ListenOptions& options) {
   if (reactor_.error()) return std::unexpected(*reactor_.error());
   EDDY_REQUIRE(reactor_.on_own_thread(),
                "a Listener was used by a thread that is not its reactor's");
-  const std::string subject = "fd " + std::to_string(fd);
+  const std::string subject = "fd " + std::to_string(descriptor);
   if (slot_ != nullptr) return listens_already(subject);
   Kernel& kernel = reactor_.kernel();
   sockaddr_storage peer = {};
   socklen_t length = sizeof peer;
-  if (kernel.getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &length) == 0) {
+  if (kernel.getpeername(descriptor, reinterpret_cast<sockaddr*>(&peer), &length) == 0) {
     return failure(-EISCONN, "listen", subject, "a connected socket cannot listen");
   }
   // Connections inherit both: no call for each. An urgent byte is then a byte like the others, in
   // its place.
-  set_flag(kernel, fd, IPPROTO_TCP, TCP_NODELAY, options.no_delay);
-  set_flag(kernel, fd, SOL_SOCKET, SO_OOBINLINE, true);
-  const int status = kernel.get_status_flags(fd);
-  if (status >= 0) kernel.set_status_flags(fd, status | SOCK_NONBLOCK);
-  if (const int failed = kernel.listen(fd, options.backlog); failed < 0) {
+  set_flag(kernel, descriptor, IPPROTO_TCP, TCP_NODELAY, options.no_delay);
+  set_flag(kernel, descriptor, SOL_SOCKET, SO_OOBINLINE, true);
+  const int status = kernel.get_status_flags(descriptor);
+  if (status >= 0) kernel.set_status_flags(descriptor, status | SOCK_NONBLOCK);
+  if (const int failed = kernel.listen(descriptor, options.backlog); failed < 0) {
     return failure(failed, "listen", subject);
   }
   auto* slot = reactor_.make_slot<ListenerSlot>(0, reactor_, *this, options);
   if (slot == nullptr) return failure(-ENOMEM, "listen", subject);
-  slot->fd = fd;
+  slot->fd = descriptor;
 
   if (const int failed = reactor_.operations().add(*slot); failed < 0) {
     reactor_.retire(*slot);

@@ -146,12 +146,12 @@ TEST_P(AcceptError, WhatIsNoSocket) {
 TEST_P(AcceptError, ListeningTwice) {
   const Address address = serve(echo_options());
   expect_refused(server->listen("127.0.0.1:0"), Errc::kListening,
-                 ("listen 127.0.0.1:0: already listening (on " + address.to_string()).c_str());
+                 "listen 127.0.0.1:0: already listening (on " + address.to_string());
   const Descriptor other(plain_kernel().socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   Listener listener(reactor(), [](int) {});
   ASSERT_TRUE(listener.listen("127.0.0.1:0"));
   expect_refused(listener.listen_on(other.get()), Errc::kListening,
-                 listener.local_address()->to_string().c_str());
+                 listener.local_address()->to_string());
   EXPECT_EQ(*server->local_address(), address);
   peer = Peer::connect_to(address);
   peer.send("x");

@@ -19,16 +19,16 @@ class StreamExhaustion : public StreamTest {
     options.on_data = [this](Stream& from, Slice bytes) {
       if (!(from == stream)) {
         from.send(std::move(bytes));
-      } else if (keeps) {
-        kept.push_back(std::move(bytes));
+      } else if (keeps_) {
+        kept_.push_back(std::move(bytes));
       }
     };
-    keeps = true;
+    keeps_ = true;
     serve_one(std::move(options));
   }
   void let_go() {
-    keeps = false;
-    kept.clear();
+    keeps_ = false;
+    kept_.clear();
   }
   // Until the kept slices have all of the ring, and somebody had to wait.
   void exhaust() {
@@ -47,8 +47,8 @@ class StreamExhaustion : public StreamTest {
     let_go();
     StreamTest::TearDown();
   }
-  std::vector<Slice> kept;
-  bool keeps = false;
+  std::vector<Slice> kept_;
+  bool keeps_ = false;
   uint64_t sent_ = 0;
 };
 
@@ -96,7 +96,7 @@ TEST_P(StreamExhaustion, EachSegmentGoesBackExactlyOnce) {
     }));
     run_turns();
     size_t bytes = 0;
-    for (const Slice& slice : kept) {
+    for (const Slice& slice : kept_) {
       EXPECT_TRUE(is_pattern(slice.view(), offset));
       offset += slice.size();
       bytes += slice.size();
@@ -104,10 +104,10 @@ TEST_P(StreamExhaustion, EachSegmentGoesBackExactlyOnce) {
     if (round == 1) early_bytes = bytes;
     EXPECT_GE(bytes, early_bytes / 2);
     // Each counted twice, and let go of in another order than it came.
-    std::vector<Slice> again = kept;
-    while (!kept.empty()) {
-      const size_t at = kept.size() * 7 / 11;
-      kept.erase(kept.begin() + static_cast<ptrdiff_t>(at));
+    std::vector<Slice> again = kept_;
+    while (!kept_.empty()) {
+      const size_t at = kept_.size() * 7 / 11;
+      kept_.erase(kept_.begin() + static_cast<ptrdiff_t>(at));
     }
     EXPECT_TRUE(is_pattern(again.back().view(), offset - again.back().size()));
   }

@@ -16,49 +16,49 @@ class StreamParked : public StreamTest {
       if (from == stream) {
         journal.note_data(bytes.view());
       } else {
-        kept.push_back(std::move(bytes));
+        kept_.push_back(std::move(bytes));
       }
     };
     serve_one(std::move(options));
-    keeper = Peer::connect_to(server->local_address().value_or(Address()));
+    keeper_ = Peer::connect_to(server->local_address().value_or(Address()));
     stream.pause();
     run_turns();
     peer.send("early ");
     run_turns();
     ASSERT_TRUE(run_until([&] {
-      keeper.send(pattern(1024));
+      keeper_.send(pattern(1024));
       return counters().parked > 0;
     }));
     stream.resume();
     peer.send("late");
-    plain_kernel().write_eventfd(signal.get());
-    auto watched = reactor().watch(signal.get(), Interest::kReadable, [&](Interest) {
-      watch.close();
+    plain_kernel().write_eventfd(signal_.get());
+    auto watched = reactor().watch(signal_.get(), Interest::kReadable, [&](Interest) {
+      watch_.close();
       meanwhile();
     });
     ASSERT_TRUE(watched);
-    watch = *watched;
+    watch_ = *watched;
     run_turns();
-    EXPECT_FALSE(watch.is_open());
+    EXPECT_FALSE(watch_.is_open());
   }
   // Segments come back, again and again, since the keeper's stream wants them as well.
   void expect_rest() {
     EXPECT_TRUE(run_until([&] {
-      kept.clear();
+      kept_.clear();
       return journal.data == "early late";
     }));
   }
   void TearDown() override {
-    kept.clear();
-    keeper.close();
-    signal.reset();
+    kept_.clear();
+    keeper_.close();
+    signal_.reset();
     StreamTest::TearDown();
   }
 
-  std::vector<Slice> kept;
-  Peer keeper;
-  Descriptor signal{plain_kernel().eventfd()};
-  Watch watch;
+  std::vector<Slice> kept_;
+  Peer keeper_;
+  Descriptor signal_{plain_kernel().eventfd()};
+  Watch watch_;
 };
 
 TEST_P(StreamParked, GoesOnWhenASegmentComesBack) {
