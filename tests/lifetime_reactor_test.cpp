@@ -10,7 +10,13 @@ namespace eddy::test {
 namespace {
 
 class LifetimeReactor : public StreamTest {};
+// fork(2).
+class LifetimeReactorOnLinux : public LifetimeReactor {};
 class LifetimeReactorDeathTest : public StreamTest {};
+#ifndef NDEBUG
+// A simulated host has one thread.
+class LifetimeReactorThreadsDeathTest : public StreamTest {};
+#endif
 
 TEST_P(LifetimeReactor, ClosesWhatIsOpenWithoutCallbacks) {
   serve_one(journal.options());
@@ -128,7 +134,7 @@ TEST_P(LifetimeReactor, SeveralInOneThread) {
 }
 
 // A child has its parent's reactor, but must not use it.
-TEST_P(LifetimeReactor, AForkedChildIsRefusedAndTheParentGoesOn) {
+TEST_P(LifetimeReactorOnLinux, AForkedChildIsRefusedAndTheParentGoesOn) {
   serve_one(echo_options());
   Reactor fresh(kernel(), reactor_options);
   const pid_t child = fork();
@@ -147,7 +153,7 @@ TEST_P(LifetimeReactor, AForkedChildIsRefusedAndTheParentGoesOn) {
 }
 
 // The child's copy goes away without touching what the parent still uses.
-TEST_P(LifetimeReactor, AForkedChildMayDestroyItsCopy) {
+TEST_P(LifetimeReactorOnLinux, AForkedChildMayDestroyItsCopy) {
   serve_one(echo_options());
   const pid_t child = fork();
   if (child == 0) {
@@ -215,19 +221,19 @@ TEST_P(LifetimeReactorDeathTest, AStreamThatNamesNoConnection) {
   EXPECT_DEATH(Stream().send("x"), "a Stream that names no connection was used");
 }
 
-TEST_P(LifetimeReactorDeathTest, AStreamUsedByAnotherThread) {
+TEST_P(LifetimeReactorThreadsDeathTest, AStreamUsedByAnotherThread) {
   serve_one(journal.options());
   EXPECT_DEATH(std::thread([&] { stream.send("x"); }).join(),
                "a Stream was used by a thread that is not its reactor's");
 }
 
-TEST_P(LifetimeReactorDeathTest, RunByAnotherThread) {
+TEST_P(LifetimeReactorThreadsDeathTest, RunByAnotherThread) {
   run_turns(1);
   EXPECT_DEATH(std::thread([&] { static_cast<void>(reactor().run_once(0ns)); }).join(),
                "a Reactor was run by a second thread");
 }
 
-TEST_P(LifetimeReactorDeathTest, DestroyedByAnotherThread) {
+TEST_P(LifetimeReactorThreadsDeathTest, DestroyedByAnotherThread) {
   run_turns(1);
   EXPECT_DEATH(std::thread([&] { destroy_reactor(); }).join(),
                "destroyed by a thread that is not the one that ran it");
@@ -271,7 +277,11 @@ TEST_P(LifetimeReactor, AStreamUsedAfterItsOnCloseDoesNothing) {
 #endif
 
 EDDY_ON_EVERY_CONFIGURATION(LifetimeReactor);
+EDDY_ON_EVERY_REAL_CONFIGURATION(LifetimeReactorOnLinux);
 EDDY_ON_EVERY_CONFIGURATION(LifetimeReactorDeathTest);
+#ifndef NDEBUG
+EDDY_ON_EVERY_REAL_CONFIGURATION(LifetimeReactorThreadsDeathTest);
+#endif
 
 }  // namespace
 }  // namespace eddy::test

@@ -53,6 +53,8 @@ class StreamAdopt : public StreamTest {
     EXPECT_TRUE(journal.events.empty());
   }
 };
+// Terminals, files and devices.
+class StreamAdoptOnLinux : public StreamAdopt {};
 
 TEST_P(StreamAdopt, OnOpenComesInTheNextTurn) {
   Pipe pipe = make_pipe();
@@ -163,7 +165,7 @@ TEST_P(StreamAdopt, StatusFlagsAreRestored) {
   EXPECT_EQ(plain_kernel().get_status_flags(shared.get()), before);
 }
 
-TEST_P(StreamAdopt, ATerminal) {
+TEST_P(StreamAdoptOnLinux, ATerminal) {
   int controller_fd = -1;
   int terminal_fd = -1;
   termios raw = {};
@@ -193,7 +195,7 @@ TEST_P(StreamAdopt, ATerminal) {
 }
 
 // EIO is how the controlling side learns that the terminal was closed (pty(7)): an end like others.
-TEST_P(StreamAdopt, AControllingTerminalWhoseOtherSideCloses) {
+TEST_P(StreamAdoptOnLinux, AControllingTerminalWhoseOtherSideCloses) {
   int controller_fd = -1;
   int terminal_fd = -1;
   termios raw = {};
@@ -236,14 +238,14 @@ TEST_P(StreamAdopt, BlockingSocketPair) {
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
 }
 
-TEST_P(StreamAdopt, ARegularFileIsRefused) {
+TEST_P(StreamAdoptOnLinux, ARegularFileIsRefused) {
   std::string name = "/tmp/eddy-adopt-XXXXXX";
   const Descriptor file(mkostemp(name.data(), O_CLOEXEC));
   unlink(name.c_str());
   expect_refused(file.get(), Errc::kUnsupported, "regular file");
 }
 
-TEST_P(StreamAdopt, WhatHasNoReadinessIsRefused) {
+TEST_P(StreamAdoptOnLinux, WhatHasNoReadinessIsRefused) {
   for (const char* name : {"/dev/null", "/dev/zero", "/tmp"}) {
     const Descriptor descriptor(open(name, O_RDONLY | O_CLOEXEC));
     ASSERT_TRUE(descriptor.is_open()) << name;
@@ -270,6 +272,7 @@ TEST_P(StreamAdopt, WhatIsNoDescriptorIsRefused) {
 }
 
 EDDY_ON_EVERY_CONFIGURATION(StreamAdopt);
+EDDY_ON_EVERY_REAL_CONFIGURATION(StreamAdoptOnLinux);
 
 }  // namespace
 }  // namespace eddy::test

@@ -15,6 +15,8 @@ class StreamReset : public StreamTest {
     return action.sa_handler == SIG_DFL;
   }
 };
+// Processes.
+class StreamResetOnLinux : public StreamReset {};
 
 TEST_P(StreamReset, ThePeerSeesAReset) {
   serve_one(journal.options());
@@ -123,7 +125,7 @@ TEST_P(StreamReset, ManyPiecesToAPeerThatIsGoneAreAnErrorAndNoSignal) {
       << journal.code.message();
 }
 
-TEST_P(StreamReset, APeerThatIsKilled) {
+TEST_P(StreamResetOnLinux, APeerThatIsKilled) {
   const Address address = serve(journal.options());
   const pid_t child = fork();
   if (child == 0) {
@@ -153,6 +155,7 @@ TEST_P(StreamReset, APeerThatResetsBeforeItIsAccepted) {
 }
 
 EDDY_ON_EVERY_CONFIGURATION(StreamReset);
+EDDY_ON_EVERY_REAL_CONFIGURATION(StreamResetOnLinux);
 
 }  // namespace
 }  // namespace eddy::test

@@ -20,6 +20,8 @@ struct Session {
 };
 
 class StreamStates : public StreamTest {};
+// exec(2).
+class StreamStatesOnLinux : public StreamStates {};
 
 TEST_P(StreamStates, EachConnectionHasItsOwn) {
   StreamOptions options;
@@ -135,7 +137,7 @@ TEST_P(StreamStates, SocketOptions) {
 }
 
 // A program that the user starts inherits nothing.
-TEST_P(StreamStates, EveryDescriptorIsCloseOnExec) {
+TEST_P(StreamStatesOnLinux, EveryDescriptorIsCloseOnExec) {
   std::set<int> before;
   for (int fd = 0; fd < 1024; ++fd) {
     if (fcntl(fd, F_GETFD) >= 0) before.insert(fd);
@@ -153,6 +155,7 @@ TEST_P(StreamStates, EveryDescriptorIsCloseOnExec) {
 }
 
 EDDY_ON_EVERY_CONFIGURATION(StreamStates);
+EDDY_ON_EVERY_REAL_CONFIGURATION(StreamStatesOnLinux);
 
 }  // namespace
 }  // namespace eddy::test

@@ -22,6 +22,8 @@ class WatchSignal : public ReactorTest {
   int calls = 0;
   int64_t arrivals = 0;
 };
+// The process's dispositions.
+class WatchSignalOnLinux : public WatchSignal {};
 
 TEST_P(WatchSignal, IsCounted) {
   ASSERT_EQ(disposition(), SIG_DFL);  // deadly, so the test ends here if it does not work
@@ -45,7 +47,7 @@ TEST_P(WatchSignal, EndsASleep) {
   watch->close();
 }
 
-TEST_P(WatchSignal, TheDispositionIsRestored) {
+TEST_P(WatchSignalOnLinux, TheDispositionIsRestored) {
   struct sigaction ignore = {};
   ignore.sa_handler = SIG_IGN;
   struct sigaction before = {};
@@ -75,8 +77,16 @@ TEST_P(WatchSignal, SeveralListenersHearIt) {
     return arrivals == 1 && others == 1;
   }));
   watch->close();
+}
+
+TEST_P(WatchSignalOnLinux, TheDispositionStaysForWhoeverIsLeft) {
+  Reactor other(kernel(), reactor_options);
+  ASSERT_TRUE(other.on_signal(SIGUSR1, [](int64_t) {}));
+  auto watch = count_signals();
+  ASSERT_TRUE(watch);
+  watch->close();
   run_turns(3);
-  EXPECT_NE(disposition(), SIG_DFL);  // the other one is still there
+  EXPECT_NE(disposition(), SIG_DFL);
 }
 
 TEST_P(WatchSignal, ASignalThatCannotBeCaughtIsRefused) {
@@ -89,6 +99,7 @@ TEST_P(WatchSignal, ASignalThatCannotBeCaughtIsRefused) {
 }
 
 EDDY_ON_EVERY_CONFIGURATION(WatchSignal);
+EDDY_ON_EVERY_REAL_CONFIGURATION(WatchSignalOnLinux);
 
 }  // namespace
 }  // namespace eddy::test

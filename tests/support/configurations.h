@@ -1,9 +1,10 @@
-// What the suites of the contract are run on: every backend, and io_uring also as older kernels
-// have it.
+// What the suites of the contract are run on: every backend, io_uring also as older kernels have
+// it, and each of them on Linux and in a simulated world.
 //
 // A suite that ends with EDDY_ON_EVERY_CONFIGURATION(Suite) has each of its tests once for each of
 // the configurations that this kernel and the environment's EDDY_BACKEND allow: Suite.Test/Epoll,
-// Suite.Test/Uring, …
+// Suite.Test/Uring, …, Suite.Test/SimEpoll, … A suite about what no simulation has (processes,
+// threads, limits, devices) ends with EDDY_ON_EVERY_REAL_CONFIGURATION(Suite), and tells why.
 #pragma once
 
 #include <eddy/core/reactor.h>
@@ -21,6 +22,7 @@ namespace eddy::test {
 struct Configuration {
   std::string name;
   ReactorOptions options;
+  bool simulated = false;
 };
 
 inline void PrintTo(const Configuration& configuration,
@@ -29,7 +31,8 @@ inline void PrintTo(const Configuration& configuration,
 }
 
 inline bool is_offered(const Configuration& wanted) {
-  const auto choice = choose_backend(plain_kernel(), wanted.options);
+  const Machine machine(wanted.simulated);
+  const auto choice = choose_backend(machine.kernel(), wanted.options);
   // Else it would not be what its name says.
   const bool offered = choice && choice->kind == wanted.options.backend;
   if (!offered) {
@@ -41,14 +44,16 @@ inline bool is_offered(const Configuration& wanted) {
 
 inline std::vector<Configuration> find_configurations() {
   std::vector<Configuration> found;
-  const auto add = [&](const char* name, const ReactorOptions& options) {
-    const Configuration wanted{name, options};
-    if (is_offered(wanted)) found.push_back(wanted);
-  };
-  add("Epoll", {.backend = BackendKind::kEpoll});
-  add("Uring", {.backend = BackendKind::kUring});
-  add("UringSingleShot", {.backend = BackendKind::kUring, .avoid_receive_limit = true});
-  add("UringFixedBuffers", {.backend = BackendKind::kUring, .avoid_incremental_buffers = true});
+  for (const bool simulated : {false, true}) {
+    const auto add = [&](const char* name, const ReactorOptions& options) {
+      const Configuration wanted{(simulated ? "Sim" : "") + std::string(name), options, simulated};
+      if (is_offered(wanted)) found.push_back(wanted);
+    };
+    add("Epoll", {.backend = BackendKind::kEpoll});
+    add("Uring", {.backend = BackendKind::kUring});
+    add("UringSingleShot", {.backend = BackendKind::kUring, .avoid_receive_limit = true});
+    add("UringFixedBuffers", {.backend = BackendKind::kUring, .avoid_incremental_buffers = true});
+  }
   return found;
 }
 
@@ -58,6 +63,12 @@ inline const std::vector<Configuration>& offered_configurations() {
   return offered;
 }
 
+inline std::vector<Configuration> real_configurations() {
+  std::vector<Configuration> found = offered_configurations();
+  std::erase_if(found, [](const auto& configuration) { return configuration.simulated; });
+  return found;
+}
+
 }  // namespace eddy::test
 
 #define EDDY_ON_CONFIGURATIONS(suite, configurations)                  \
@@ -65,3 +76,5 @@ inline const std::vector<Configuration>& offered_configurations() {
                            [](const auto& test) { return test.param.name; })
 #define EDDY_ON_EVERY_CONFIGURATION(suite) \
   EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::offered_configurations())
+#define EDDY_ON_EVERY_REAL_CONFIGURATION(suite) \
+  EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::real_configurations())

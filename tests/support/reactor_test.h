@@ -21,6 +21,9 @@ using namespace std::chrono_literals;  // NOLINT: for tests
 inline constexpr std::chrono::seconds kDeadline{20};
 
 class ReactorTest : public testing::TestWithParam<Configuration> {
+ private:
+  Machine machine_{GetParam().simulated};  // before all else, and gone after it
+
  protected:
   // What the reactor runs on.
   virtual Kernel& kernel() { return plain_kernel(); }
@@ -90,6 +93,7 @@ class ReactorTest : public testing::TestWithParam<Configuration> {
     if (reactor_ && !reactor_->error()) expect_baseline();
     reactor_.reset();
     EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_);
+    EXPECT_EQ(machine().violation(), "");
   }
 
  private:
