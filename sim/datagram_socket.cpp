@@ -211,6 +211,8 @@ int DatagramSocket::destination_of(const msghdr& message, Name& name) const {
 
 // udp_sendmsg in net/ipv4/udp.c.
 ssize_t DatagramSocket::send(const msghdr& message, int flags) {
+  // First of all, as inet_send_prepare in net/ipv4/af_inet.c.
+  if (!is_bound() && claim_any_port() != 0) return -EAGAIN;
   std::string bytes(size_of(message.msg_iov, message.msg_iovlen), '\0');
   if (bytes.size() > 65'535) return -EMSGSIZE;
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
@@ -220,7 +222,6 @@ ssize_t DatagramSocket::send(const msghdr& message, int flags) {
   HostKernel* to = to_all ? &host_ : simulation_.network->find(host_, destination);
   if (to == nullptr) return -EHOSTUNREACH;
   if (to_all && !options_.flag(SOL_SOCKET, SO_BROADCAST)) return -EACCES;
-  if (!is_bound() && claim_any_port() != 0) return -EAGAIN;
   if (bytes.size() > most_bytes(destination)) return -EMSGSIZE;
   if (error_ != 0) return -std::exchange(error_, 0);
   if (shut_for_sending_) return -EPIPE;

@@ -162,7 +162,10 @@ ssize_t LocalSocket::receive_datagram(msghdr& message, int flags) {
   }
   Message& next = received_.front();
   const size_t size = next.bytes.size();
-  const size_t taken = write_message(message, next.bytes, next.source, next.rights);
+  // The name that the sender has by now, as Linux gives it.
+  const Ref sender = next.sender.lock();
+  const std::string& source = sender != nullptr ? sender->name_ : next.source;
+  const size_t taken = write_message(message, next.bytes, source, next.rights);
   if (taken < size) message.msg_flags |= MSG_TRUNC;
   if ((flags & MSG_PEEK) == 0) drop_message();
   return static_cast<ssize_t>((flags & MSG_TRUNC) != 0 ? size : taken);
