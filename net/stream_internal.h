@@ -111,6 +111,7 @@ class StreamSlot final : public Slot {
   void finish_output();
   void relocate_queue(SliceQueue& queue);
   void end(std::error_code reason);
+  void linger_none();  // closing will be a reset
   void fire_marks(std::error_code code);
   void arm_timer();
   void check_deadlines();

@@ -106,6 +106,8 @@ void StreamSlot::opened() {
 void StreamSlot::end(std::error_code reason) {
   if (closing) return;
   reason_ = reason;
+  // A clean end would tell the peer that it has everything.
+  if (reason && !output_.empty()) linger_none();
   if (timer_) reactor_.cancel_timer(timer_);
   if (has(kFlags)) reactor_.kernel().set_status_flags(fd, extra_->status_flags);
   reactor_.operations().close(*this);
@@ -147,12 +149,16 @@ void StreamSlot::close() {
   reactor_.turn().want_flush(*this);
 }
 
-void StreamSlot::reset() {
-  if (closing) return;
+void StreamSlot::linger_none() {
   const linger abort = {.l_onoff = 1, .l_linger = 0};
   if (kind == DescriptorKind::kSocket) {
     reactor_.kernel().setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
   }
+}
+
+void StreamSlot::reset() {
+  if (closing) return;
+  linger_none();
   end({});
 }
 
@@ -222,8 +228,12 @@ void StreamSlot::resume() {
 }
 
 void StreamSlot::update_receiving() {
-  const bool receives = !closing && !has(kConnecting | kOpening | kPausedByUser | kPausedByOutput |
-                                         kClosing | kEndArrived | kEndTold);
+  // A stream that is closing reads on while its queue is being taken, and drops what comes: a peer
+  // that is held up with its own output would never take ours.
+  const bool wanted = has(kClosing) ? !output_.empty() && !release_descriptor
+                                    : !has(kPausedByUser | kPausedByOutput);
+  const bool receives =
+      !closing && wanted && !has(kConnecting | kOpening | kEndArrived | kEndTold);
   if (receives == has(kReceiving)) return;
   if (receives) {
     set(kReceiving);

@@ -190,6 +190,8 @@ int HostKernel::accept_from(Socket& listener, int flags) {
   FileRef accepted = listener.accept(error);
   if (accepted == nullptr) return error;
   if (simulation_.strikes(Fault::kAcceptAborted, *this)) {
+    // accept(2): the connection was broken before anybody took it.
+    if (const auto tcp = as<TcpSocket>(accepted)) tcp->connection()->break_off();
     return simulation_.tape.any_of<int>(kAcceptAborted);
   }
   const int fd = install_with(std::move(accepted), flags);

@@ -173,6 +173,15 @@ void Client::closed(std::error_code reason) {
   complete_ = all_came;
 }
 
+std::string Client::describe() const {
+  std::string text = order_.line() + ", sent " + std::to_string(sent_) + " of " +
+                     std::to_string(connection_.size) + ", expects " +
+                     std::to_string(expected_bytes());
+  if (!stream_.is_open()) return text + ", closing";
+  return text + ", " + std::to_string(stream_.queued_bytes()) + " queued" +
+         (stream_.is_paused() ? ", paused" : "");
+}
+
 void Client::healed() {
   if (!order_.opened() && !order_.closed() && !stream_.is_open()) {
     reactor_.cancel_timer(start_timer_);

@@ -26,6 +26,7 @@ class Client {
   // No faults strike any more: whoever still has reasons to wait on, gives up.
   void healed();
   const CallbackOrder& order() const { return order_; }
+  std::string describe() const;
   // Ended cleanly, and everything was there.
   bool complete() const { return complete_; }
   const Stream& stream() const { return stream_; }

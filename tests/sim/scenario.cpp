@@ -208,7 +208,15 @@ void Scenario::heal() {
 std::string Scenario::describe_clients() const {
   std::string text;
   for (const auto& client : clients_) {
-    if (!client->is_over()) text += client->order().line() + "; ";
+    if (!client->is_over()) text += client->describe() + "; ";
+  }
+  for (const Site& site : sites_) {
+    const ReactorStats stats = site.reactor->stats();
+    text += "\n  " + site.host.address() + ": " + std::to_string(stats.segments_in_use) +
+            " segments in use, " + std::to_string(stats.pinned_bytes) + " bytes pinned, " +
+            std::to_string(stats.slots) + " slots, " +
+            std::to_string(stats.counters.parked) + " times parked" +
+            (site.reactor->operations().starves() ? ", STARVES" : "");
   }
   return text;
 }
