@@ -11,6 +11,9 @@
 
 namespace eddy {
 
+// Closing this socket will be a reset (SO_LINGER of 0, tcp(7)).
+void linger_none(Kernel& kernel, int fd);
+
 // Who made a stream and wants to know of its end: a server that counts its connections.
 class StreamOwner {
  public:
@@ -111,7 +114,7 @@ class StreamSlot final : public Slot {
   void finish_output();
   void relocate_queue(SliceQueue& queue);
   void end(std::error_code reason);
-  void linger_none();  // closing will be a reset
+  void linger_none();
   void fire_marks(std::error_code code);
   void arm_timer();
   void check_deadlines();

@@ -149,11 +149,13 @@ void StreamSlot::close() {
   reactor_.turn().want_flush(*this);
 }
 
-void StreamSlot::linger_none() {
+void linger_none(Kernel& kernel, int fd) {
   const linger abort = {.l_onoff = 1, .l_linger = 0};
-  if (kind == DescriptorKind::kSocket) {
-    reactor_.kernel().setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
-  }
+  kernel.setsockopt(fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort);
+}
+
+void StreamSlot::linger_none() {
+  if (kind == DescriptorKind::kSocket) eddy::linger_none(reactor_.kernel(), fd);
 }
 
 void StreamSlot::reset() {

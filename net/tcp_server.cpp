@@ -65,20 +65,23 @@ class TcpServer::Connections final : public StreamOwner {
  private:
   void accept(int fd) {
     StreamSlot* slot = StreamSlot::make(reactor_, options_, this);
-    if (slot == nullptr) {  // no memory: this connection is lost, not the server
-      ++reactor_.turn().counters.accept_failures;
-      reactor_.kernel().close(fd);
-      return;
-    }
+    if (slot == nullptr) return refuse(fd);
     slot->next_owned = first_;
     if (first_ != nullptr) first_->previous_owned = slot;
     first_ = slot;
     ++count_;
     room_changed();
     if (slot->begin_accepted(fd) == 0) return;
-    ++reactor_.turn().counters.accept_failures;
-    reactor_.kernel().close(fd);
+    refuse(fd);
     stream_closed(*slot);
+  }
+
+  // No memory: this connection is lost, not the server. By a reset: an end of input would tell the
+  // peer that there was nothing to come.
+  void refuse(int fd) {
+    ++reactor_.turn().counters.accept_failures;
+    linger_none(reactor_.kernel(), fd);
+    reactor_.kernel().close(fd);
   }
 
   void remove(StreamSlot& stream) {
