@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <memory>
 #include <vector>
 
 namespace eddy::sim {
@@ -82,6 +83,10 @@ struct UringRequest final : Waiter {
   bool is_running() const { return stage == Stage::kRunning; }
 
   Uring& ring;
+  // As it was submitted: the caller may reuse its own. Apart, since its type ends in an array of no
+  // size, which C++ does not let a member have.
+  const std::unique_ptr<io_uring_sqe> own_entry = std::make_unique<io_uring_sqe>();
+  io_uring_sqe& entry = *own_entry;
   FileRef target;
   Stage stage = Stage::kRunning;
   Place place = Place::kNowhere;
@@ -102,8 +107,6 @@ struct UringRequest final : Waiter {
   sockaddr_storage name = {};       // CONNECT and sends: the address
   ListHook<UringRequest> live_hook;
   ListHook<UringRequest> task_hook;
-  // As it was submitted: the caller may reuse its own. Last, since it ends in an array of no size.
-  io_uring_sqe entry = {};
 };
 
 }  // namespace eddy::sim

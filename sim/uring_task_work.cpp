@@ -16,6 +16,9 @@ using Place = UringRequest::Place;
 // As often as Linux tries at once what blocks although its file is ready (APOLL_MAX_RETRY).
 constexpr uint32_t kMostAttempts = 128;
 constexpr int64_t kRetryNs = 10'000;
+// The longest a notification is late: less than a reactor's end waits, which leaves the memory to
+// the kernel after that, as a leak that is meant.
+constexpr int64_t kLatestNotificationNs = 900'000'000;
 
 }  // namespace
 
@@ -180,7 +183,7 @@ void Uring::start_notification(UringRequest& request, bool sent) {
   request.was_copied = simulation_.strikes(Fault::kZeroCopyCopied, host_);
   const int64_t latency_ns = simulation_.network->default_latency_ns;
   const bool late = simulation_.strikes(Fault::kZeroCopyLate, host_);
-  make_late(request, late ? simulation_.tape.between(10'000'000, 3'000'000'000)
+  make_late(request, late ? simulation_.tape.between(10'000'000, kLatestNotificationNs)
                           : simulation_.tape.between(2 * latency_ns, 4 * latency_ns));
 }
 
