@@ -5,9 +5,11 @@
 #include <eddy/sim/local_socket.h>
 #include <eddy/sim/pipe.h>
 #include <eddy/sim/tcp_socket.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <utility>
 
 #if EDDY_HAS_URING
@@ -85,13 +87,35 @@ std::shared_ptr<Socket> HostKernel::find_socket(int fd, int& error) const {
 }
 
 template <typename Attempt>
-ssize_t HostKernel::blocking(File& file, uint32_t events, bool may_block, Attempt&& attempt) {
+ssize_t HostKernel::blocking(const File& file, bool may_block, Attempt&& attempt) {
+  ssize_t result = attempt();
+  if (result != -EAGAIN || !may_block || !file.blocks()) return result;
+  const auto waited = simulation_.wait(Simulation::kNever, [&] {
+    result = attempt();
+    return result != -EAGAIN;
+  });
+  return waited == Simulation::Waited::kDeadlocked ? -EDEADLK : result;
+}
+
+// Where a descriptor blocks, until all has gone: send(2).
+template <typename Send>
+ssize_t HostKernel::blocking_send(const File& file, const iovec* pieces, size_t count,
+                                  bool may_block, Send&& send) {
+  if (!may_block || !file.blocks()) return send(pieces, count);
+  std::vector<iovec> left(pieces, pieces + count);
+  const size_t size = size_of(pieces, count);
+  size_t sent = 0;
   for (;;) {
-    const ssize_t result = attempt();
-    if (result != -EAGAIN || !may_block || !file.blocks()) return result;
-    const auto waited = simulation_.wait(
-        Simulation::kNever, [&] { return (file.readiness() & (events | POLLERR | POLLHUP)) != 0; });
-    if (waited == Simulation::Waited::kDeadlocked) return -EDEADLK;
+    const ssize_t result = blocking(file, true, [&] { return send(left.data(), left.size()); });
+    if (result < 0) return sent != 0 ? static_cast<ssize_t>(sent) : result;
+    sent += static_cast<size_t>(result);
+    if (sent >= size) return static_cast<ssize_t>(sent);
+    auto gone = static_cast<size_t>(result);
+    for (iovec& piece : left) {
+      const size_t part = std::min(gone, piece.iov_len);
+      piece = {static_cast<char*>(piece.iov_base) + part, piece.iov_len - part};
+      gone -= part;
+    }
   }
 }
 
@@ -124,7 +148,8 @@ int HostKernel::socket(int domain, int type, int protocol) {
   if (simulation_.strikes(Fault::kNoDescriptors, *this)) {
     return simulation_.tape.any_of<int>(kOutOfDescriptors);
   }
-  if (simulation_.strikes(Fault::kNoMemory, *this)) return simulation_.tape.any_of<int>(kOutOfMemory);
+  if (simulation_.strikes(Fault::kNoMemory, *this))
+    return simulation_.tape.any_of<int>(kOutOfMemory);
   const int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   const auto family = static_cast<sa_family_t>(domain);
   if (kind > SOCK_PACKET) return -EINVAL;
@@ -205,8 +230,8 @@ int HostKernel::accept4(int fd, sockaddr* address, socklen_t* length, int flags)
   const auto socket = find_socket(fd, error);
   if (socket == nullptr) return error;
   if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
-  const auto result = static_cast<int>(
-      blocking(*socket, POLLIN, true, [&] { return accept_from(*socket, flags); }));
+  const auto result =
+      static_cast<int>(blocking(*socket, true, [&] { return accept_from(*socket, flags); }));
   if (result >= 0 && address != nullptr) {
     *length = file(result)->socket()->peer_name(address, length) < 0 ? 0 : *length;
   }
@@ -218,7 +243,9 @@ int HostKernel::connect(int fd, const sockaddr* address, socklen_t length) {
   int error = 0;
   const auto socket = find_socket(fd, error);
   if (socket == nullptr) return error;
-  const int result = socket->connect(address, length);
+  // -EAGAIN: the backlog of a Unix socket is full.
+  const auto result =
+      static_cast<int>(blocking(*socket, true, [&] { return socket->connect(address, length); }));
   if (result != -EINPROGRESS || !socket->blocks()) return result;
   const auto waited = simulation_.wait(Simulation::kNever, [&] {
     return (socket->readiness() & (POLLOUT | POLLERR | POLLHUP)) != 0;
@@ -285,7 +312,7 @@ ssize_t HostKernel::recvmsg(int fd, msghdr* message, int flags) {
   if (socket == nullptr) return error;
   if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
   const msghdr asked = *message;
-  const ssize_t result = blocking(*socket, POLLIN, (flags & MSG_DONTWAIT) == 0, [&] {
+  const ssize_t result = blocking(*socket, (flags & MSG_DONTWAIT) == 0, [&] {
     *message = asked;
     return socket->receive(*message, flags);
   });
@@ -299,8 +326,17 @@ ssize_t HostKernel::sendmsg(int fd, const msghdr* message, int flags) {
   const auto socket = find_socket(fd, error);
   if (socket == nullptr) return error;
   if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
-  const ssize_t result = blocking(*socket, POLLOUT, (flags & MSG_DONTWAIT) == 0,
-                                  [&] { return socket->send(*message, flags); });
+  msghdr part = *message;
+  const ssize_t result = blocking_send(
+      *socket, message->msg_iov, message->msg_iovlen, (flags & MSG_DONTWAIT) == 0,
+      [&](const iovec* left, size_t count) {
+        part.msg_iov = const_cast<iovec*>(left);  // NOLINT: msghdr serves both directions
+        part.msg_iovlen = count;
+        const ssize_t sent = socket->send(part, flags);
+        // Descriptors go with the first byte, once.
+        if (sent > 0) part.msg_controllen = 0;
+        return sent;
+      });
   simulation_.note(*this, "send", {fd, result});
   return result;
 }
@@ -310,8 +346,7 @@ ssize_t HostKernel::read(int fd, void* data, size_t size) {
   const FileRef found = file(fd);
   if (found == nullptr) return -EBADF;
   if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
-  const ssize_t result =
-      blocking(*found, POLLIN, true, [&] { return found->read(data, size); });
+  const ssize_t result = blocking(*found, true, [&] { return found->read(data, size); });
   simulation_.note(*this, "read", {fd, result});
   return result;
 }
@@ -321,8 +356,9 @@ ssize_t HostKernel::writev(int fd, const iovec* pieces, int count) {
   const FileRef found = file(fd);
   if (found == nullptr) return -EBADF;
   if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
-  const ssize_t result =
-      blocking(*found, POLLOUT, true, [&] { return found->write(pieces, count); });
+  const ssize_t result = blocking_send(
+      *found, pieces, static_cast<size_t>(count), true,
+      [&](const iovec* left, size_t many) { return found->write(left, static_cast<int>(many)); });
   simulation_.note(*this, "writev", {fd, result});
   return result;
 }
@@ -472,7 +508,8 @@ int64_t HostKernel::read_eventfd(int fd) {
 }
 
 int HostKernel::open_signal(int signal_number) {
-  if (signal_number < 1 || signal_number >= 65) return -EINVAL;
+  if (signal_number < 1 || signal_number > SIGRTMAX) return -EINVAL;
+  if (signal_number == SIGKILL || signal_number == SIGSTOP) return -EINVAL;  // sigaction(2)
   const int fd = eventfd();
   if (fd >= 0) signals_.emplace(signal_number, fd);
   return fd;

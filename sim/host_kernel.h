@@ -120,7 +120,10 @@ class HostKernel final : public Kernel {
   int install_with(FileRef file, int flags);
   // Repeats `attempt` until it is not -EAGAIN, if the file blocks.
   template <typename Attempt>
-  ssize_t blocking(File& file, uint32_t events, bool may_block, Attempt&& attempt);
+  ssize_t blocking(const File& file, bool may_block, Attempt&& attempt);
+  template <typename Send>
+  ssize_t blocking_send(const File& file, const iovec* pieces, size_t count, bool may_block,
+                        Send&& send);
   void enter_call() { simulation_.settle(); }
 
   Simulation& simulation_;
