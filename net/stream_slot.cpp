@@ -232,10 +232,10 @@ void StreamSlot::resume() {
 void StreamSlot::update_receiving() {
   // A stream that is closing reads on while its queue is being taken, and drops what comes: a peer
   // that is held up with its own output would never take ours.
-  const bool wanted = has(kClosing) ? !output_.empty() && !release_descriptor
-                                    : !has(kPausedByUser | kPausedByOutput);
+  const bool awaited = has(kClosing) ? !output_.empty() && !release_descriptor
+                                     : !has(kPausedByUser | kPausedByOutput);
   const bool receives =
-      !closing && wanted && !has(kConnecting | kOpening | kEndArrived | kEndTold);
+      !closing && awaited && !has(kConnecting | kOpening | kEndArrived | kEndTold);
   if (receives == has(kReceiving)) return;
   if (receives) {
     set(kReceiving);
