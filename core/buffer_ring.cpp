@@ -1,4 +1,5 @@
 #include <eddy/core/buffer_ring.h>
+#include <eddy/core/canary.h>
 #include <eddy/core/kernel.h>
 #include <eddy/core/poison.h>
 
@@ -90,6 +91,7 @@ void BufferRing::became_free(Segment& segment) {
 void BufferRing::release_to_free(Segment& segment) {
   segment.state = Segment::State::kFree;
   free_.push_back(segment.id);
+  if (EDDY_CANARY(kBufferReturnedTwice)) free_.push_back(segment.id);
   --in_use_;
   in_use_by_kernel_ -= segment.rewinds ? 0 : 1;
 }

@@ -1,3 +1,4 @@
+#include <eddy/core/canary.h>
 #include <eddy/core/epoll_backend.h>
 #include <eddy/core/kernel.h>
 #include <eddy/core/readiness_io.h>
@@ -329,6 +330,7 @@ void EpollBackend::park(Slot& slot) {
   ++turn_.counters.buffer_exhaustions;
   ++turn_.counters.parked;
   turn_.relief_wanted = true;
+  if (EDDY_CANARY(kLostRearm)) return;
   slot.parked = true;
   parked_.push(slot);
 }

@@ -1,3 +1,4 @@
+#include <eddy/core/canary.h>
 #include <eddy/core/timer_wheel.h>
 
 #include <algorithm>
@@ -51,6 +52,7 @@ TimerId TimerWheel::start(TimePoint deadline, TimerCallback callback, TimerOptio
 bool TimerWheel::cancel(TimerId id) {
   Link* timer = find(id);
   if (timer == nullptr) return false;
+  if (EDDY_CANARY(kTimerAfterCancel) && timer->slot == kDueSlot) return true;
   if (timer->slot != kNoSlot) disarm(id.index);
   if (timer->owns_closure) {
     const TimerCallback doomed = std::move(action(id.index).callback);

@@ -19,7 +19,7 @@ struct Turn {
   BufferRing& ring;
   SlicePool slices;
   Counters counters;
-  DirtyList dirty;  // slots whose flush() comes at the end of this turn
+  DirtyList dirty;             // slots whose flush() comes at the end of this turn
   bool relief_wanted = false;  // the ring was found exhausted: slots are asked to `relocate`
   Slot* flushed_by_backend =
       nullptr;  // the slot whose completions the backend is delivering, if it flushes it itself

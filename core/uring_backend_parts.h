@@ -149,7 +149,7 @@ class UringBackend final : public Backend {
   std::vector<Slot*> settled_;
   std::vector<HeldAccept> held_accepts_;  // accepted, and not given to the listener yet
   bool send_awaited_ = false;
-  bool accepts_due_ = false;              // some of them can be given, or closed
+  bool accepts_due_ = false;  // some of them can be given, or closed
   size_t slots_ = 0;
 };
 

@@ -1,3 +1,4 @@
+#include <eddy/core/canary.h>
 #include <eddy/core/uring_backend_parts.h>
 #include <errno.h>
 #include <poll.h>
@@ -74,7 +75,9 @@ void UringBackend::complete(const UringQueue::Completion& completion) {
   Slot& slot = *id.slot();
   if (!id.names(slot)) return;
   if ((completion.flags & IORING_CQE_F_MORE) == 0) slot.in_flight &= ~bit(operation);
-  if (!slot.closing) return complete_live(slot, operation, completion, std::move(bytes));
+  if (!slot.closing || (EDDY_CANARY(kLateCompletion) && operation == kReceive)) {
+    return complete_live(slot, operation, completion, std::move(bytes));
+  }
 
   if (operation == kAccept && completion.result >= 0) kernel_.close(completion.result);
   // Who takes the descriptor over finds nothing of this in it.
@@ -119,6 +122,7 @@ void UringBackend::complete_receive(Slot& slot, const UringQueue::Completion& co
   if (!passing) return end_receive(slot, result);
   if (result == -ENOBUFS) ++turn_.counters.buffer_exhaustions;
   if ((slot.wanted & kReceiving) == 0) return;
+  if (result == -ENOBUFS && EDDY_CANARY(kLostRearm)) return;
   if (result == -ENOBUFS) return park(slot);
   arm_receive(slot);
 }

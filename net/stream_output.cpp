@@ -1,3 +1,4 @@
+#include <eddy/core/canary.h>
 #include <eddy/core/kernel.h>
 #include <eddy/net/stream_internal.h>
 #include <fcntl.h>
@@ -97,7 +98,7 @@ void StreamSlot::flush() {
   if (extra_ != nullptr && !has(kConnecting)) fire_marks({});  // of sends of no bytes
   if (closing) return;
   if (has(kSending | kWriteClosing | kClosing)) {
-    if (output_.empty()) {
+    if (output_.empty() || (EDDY_CANARY(kHalfCloseDropsData) && has(kWriteClosing))) {
       finish_output();
     } else if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
       // What waits for this send to be over must not wait for something else to wake the loop.

@@ -18,13 +18,12 @@ Bystanders::Bystanders(sim::World& world, Reactor& reactor, sim::Host host, uint
                        Failures& failures)
     : world_(world), reactor_(reactor), host_(host), failures_(failures), choices_(seed) {
   if (host_.pipe(pipe_, O_NONBLOCK) == 0) {
-    auto watched = reactor_.watch(pipe_[0], Interest::kReadable,
-                                  [this](Interest) { read_from_pipe(); });
+    auto watched =
+        reactor_.watch(pipe_[0], Interest::kReadable, [this](Interest) { read_from_pipe(); });
     if (watched) pipe_watch_ = *watched;
   }
-  auto signals = reactor_.on_signal(SIGUSR1, [this](int64_t count) {
-    told_ += static_cast<uint64_t>(count);
-  });
+  auto signals =
+      reactor_.on_signal(SIGUSR1, [this](int64_t count) { told_ += static_cast<uint64_t>(count); });
   if (signals) signal_watch_ = *signals;
   beat_ = reactor_.start_timer(milliseconds(1), [this] { act(); },
                                {.period = milliseconds(1 + choices_.draw(20))});
@@ -61,8 +60,8 @@ void Bystanders::act() {
 
 void Bystanders::start_timer() {
   const uint64_t number = next_timer_++;
-  const auto delay = chance(3) ? nanoseconds(0)
-                               : nanoseconds(static_cast<int64_t>(choices_.draw(30'000'000)));
+  const auto delay =
+      chance(3) ? nanoseconds(0) : nanoseconds(static_cast<int64_t>(choices_.draw(30'000'000)));
   Timer& timer = timers_[number];
   timer.deadline = reactor_.now() + delay;
   timer.id = reactor_.start_timer(delay, [this, number] { timer_fired(number); });
@@ -79,7 +78,8 @@ void Bystanders::timer_fired(uint64_t number) {
 
 void Bystanders::cancel_some_timer() {
   if (timers_.empty()) return;
-  const auto one = std::next(timers_.begin(), static_cast<ptrdiff_t>(choices_.draw(timers_.size())));
+  const auto one =
+      std::next(timers_.begin(), static_cast<ptrdiff_t>(choices_.draw(timers_.size())));
   if (!reactor_.cancel_timer(one->second.id)) {
     failures_.add("timer: one that had not fired could not be cancelled");
   }
@@ -88,7 +88,8 @@ void Bystanders::cancel_some_timer() {
 
 void Bystanders::restart_some_timer() {
   if (timers_.empty()) return;
-  const auto one = std::next(timers_.begin(), static_cast<ptrdiff_t>(choices_.draw(timers_.size())));
+  const auto one =
+      std::next(timers_.begin(), static_cast<ptrdiff_t>(choices_.draw(timers_.size())));
   const auto delay = nanoseconds(static_cast<int64_t>(choices_.draw(10'000'000)));
   one->second.deadline = reactor_.now() + delay;
   if (!reactor_.restart_timer(one->second.id, delay)) {

@@ -122,7 +122,8 @@ void Client::send_some(std::string_view bytes) {
 void Client::received(std::string_view bytes) {
   order_.expect(!stream_.is_paused(), "on_data came after pause");
   order_.expect(!left_, "on_data came after close");
-  order_.expect(from_server_.matches(order_.bytes(), bytes), "the bytes are not those that were sent");
+  order_.expect(from_server_.matches(order_.bytes(), bytes),
+                "the bytes are not those that were sent");
   order_.data(bytes.size());
   order_.expect(order_.bytes() <= expected_bytes(), "more came than was sent");
   pause_now_and_then();
@@ -130,8 +131,9 @@ void Client::received(std::string_view bytes) {
 }
 
 uint64_t Client::expected_bytes() const {
-  return connection_.program == Program::kSink ? std::min<uint64_t>(connection_.size, kSinkAnswerMost)
-                                               : connection_.size;
+  return connection_.program == Program::kSink
+             ? std::min<uint64_t>(connection_.size, kSinkAnswerMost)
+             : connection_.size;
 }
 
 void Client::pause_now_and_then() {

@@ -1,16 +1,30 @@
 // eddy-sim: the reactor over the simulated kernel, seed by seed.
+#include <eddy/core/canary.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
 #include "swarm.h"
 
+#ifdef EDDY_CANARIES
+namespace eddy {
+Canary canary_that_sings = Canary::kNone;
+}
+#endif
+
 namespace eddy::test {
 namespace {
+
+#ifdef EDDY_CANARIES
+constexpr const char* kCanaries[] = {"none",       "buffer-returned-twice", "late-completion",
+                                     "lost-rearm", "half-close-drops-data", "timer-after-cancel"};
+static_assert(std::size(kCanaries) == static_cast<size_t>(Canary::kCount));
+#endif
 
 constexpr int kFailed = 1;
 constexpr int kBadArguments = 2;
@@ -22,6 +36,7 @@ struct Arguments {
   std::string backend = "both";
   std::string seeds_file;
   unsigned jobs = 2;
+  bool stop_at_first = false;
   bool trace = false;
   bool calm = false;
 };
@@ -48,11 +63,10 @@ void print_failure(const SwarmFailure& failure) {
 int run_one(const Arguments& arguments) {
   int status = 0;
   for (const BackendKind backend : backends_of(arguments.backend)) {
-    const ScenarioOutcome outcome =
-        run_scenario({.seed = arguments.seed,
-                      .backend = backend,
-                      .calm = arguments.calm || is_calm(arguments.seed),
-                      .trace = arguments.trace ? stdout : nullptr});
+    const ScenarioOutcome outcome = run_scenario({.seed = arguments.seed,
+                                                  .backend = backend,
+                                                  .calm = arguments.calm || is_calm(arguments.seed),
+                                                  .trace = arguments.trace ? stdout : nullptr});
     printf("seed %" PRIu64 " on %s: %s, %" PRIu64 " operations, trace %016" PRIx64 "\n",
            arguments.seed, to_string(backend), outcome.failure.empty() ? "held" : "FAILED",
            outcome.operations, outcome.trace_hash);
@@ -77,7 +91,8 @@ int run_file(const Arguments& arguments) {
     Arguments one;
     if (!(words >> one.backend) || one.backend.starts_with('#')) continue;
     if (!(words >> one.seed)) {
-      fprintf(stderr, "eddy-sim: %s: no seed in '%s'\n", arguments.seeds_file.c_str(), line.c_str());
+      fprintf(stderr, "eddy-sim: %s: no seed in '%s'\n", arguments.seeds_file.c_str(),
+              line.c_str());
       return kBadArguments;
     }
     ++seeds;
@@ -117,14 +132,17 @@ int run_many(const Arguments& arguments) {
                                           .count = arguments.count,
                                           .backends = backends,
                                           .jobs = arguments.jobs,
+                                          .stop_at_first = arguments.stop_at_first,
                                           .progress = isatty(STDERR_FILENO) == 1});
   for (size_t i = 0; i < backends.size(); ++i) {
     const SwarmTally& tally = outcome.tallies[i];
     const double seconds = static_cast<double>(tally.busy_ns) / 1e9;
-    printf("%-6s %" PRIu64 " runs, %.0f operations a run, %.0f operations a second and core; "
+    printf("%-6s %" PRIu64
+           " runs, %.0f operations a run, %.0f operations a second and core; "
            "the slowest: seed %" PRIu64 ", %.0f ms\n",
            to_string(backends[i]), tally.runs,
-           static_cast<double>(tally.operations) / static_cast<double>(std::max<uint64_t>(tally.runs, 1)),
+           static_cast<double>(tally.operations) /
+               static_cast<double>(std::max<uint64_t>(tally.runs, 1)),
            static_cast<double>(tally.operations) / seconds, tally.slowest_seed,
            static_cast<double>(tally.slowest_ns) / 1e6);
   }
@@ -136,20 +154,29 @@ int run_many(const Arguments& arguments) {
 
 int run(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app{"The reactor over a simulated kernel: each seed is a world, and what goes wrong in it."};
+  CLI::App app{
+      "The reactor over a simulated kernel: each seed is a world, and what goes wrong in it."};
   app.add_option("--seed", arguments.seed, "Run this seed");
   app.add_option("--first", arguments.first, "The first of many seeds")->capture_default_str();
   app.add_option("--count", arguments.count, "Run so many seeds, and sum up");
-  app.add_option("--seeds", arguments.seeds_file, "Run the seeds of this file: a line each, BACKEND SEED");
+  app.add_option("--seeds", arguments.seeds_file,
+                 "Run the seeds of this file: a line each, BACKEND SEED");
   app.add_option("--backend", arguments.backend, "epoll, uring or both")
       ->check(CLI::IsMember({"epoll", "uring", "both"}))
       ->capture_default_str();
   app.add_option("--jobs", arguments.jobs, "Processes, for --count")
       ->check(CLI::Range(1, 256))
       ->capture_default_str();
+  app.add_flag("--stop-at-first", arguments.stop_at_first, "No more seeds after one that failed");
   app.add_flag("--trace", arguments.trace, "Print each event of the seed");
-  app.add_flag("--calm", arguments.calm, "Only faults that break no connection (each fifth seed is so)");
+  app.add_flag("--calm", arguments.calm,
+               "Only faults that break no connection (each fifth seed is so)");
   app.footer("Exit status: 0 everything held; 1 something did not; 2 bad arguments.");
+#ifdef EDDY_CANARIES
+  std::string canary = "none";
+  app.add_option("--canary", canary, "The bug that is put in")
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kCanaries), std::end(kCanaries))));
+#endif
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -157,6 +184,9 @@ int run(int argc, char** argv) {
     fprintf(stderr, "eddy-sim: %s\n", error.what());
     return kBadArguments;
   }
+#ifdef EDDY_CANARIES
+  canary_that_sings = static_cast<Canary>(std::ranges::find(kCanaries, canary) - kCanaries);
+#endif
   if (!arguments.seeds_file.empty()) return run_file(arguments);
   if (arguments.count != 0) return run_many(arguments);
   if (app.count("--seed") != 0) return run_one(arguments);

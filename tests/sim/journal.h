@@ -27,8 +27,7 @@ class Failures {
 // came, without how it was cut into pieces and when: equal on both backends where nothing broke.
 class CallbackOrder {
  public:
-  CallbackOrder(Failures& failures, std::string who)
-      : failures_(&failures), who_(std::move(who)) {}
+  CallbackOrder(Failures& failures, std::string who) : failures_(&failures), who_(std::move(who)) {}
 
   void open() {
     expect(!opened_ && !closed_, "on_open came twice, or after on_close");
@@ -61,8 +60,8 @@ class CallbackOrder {
   std::string line() const {
     char text[160];
     snprintf(text, sizeof text, "%s:%s %llu bytes%s%s %d", who_.c_str(), opened_ ? " open" : "",
-             static_cast<unsigned long long>(bytes_), ended_ ? " end" : "",
-             closed_ ? " close" : "", code_);
+             static_cast<unsigned long long>(bytes_), ended_ ? " end" : "", closed_ ? " close" : "",
+             code_);
     return text;
   }
 

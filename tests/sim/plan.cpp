@@ -88,7 +88,8 @@ Plan Plan::draw(sim::World& world, BackendKind backend, bool calm) {
   plan.uring = draw_limits(world);
   plan.high_watermark_bytes = 1 + any_size(world, 20);
   plan.low_watermark_bytes = world.draw(plan.high_watermark_bytes + 1);
-  if (!calm && world.draw(8) == 0) plan.idle_timeout = milliseconds(50) + any_time(world, seconds(5));
+  if (!calm && world.draw(8) == 0)
+    plan.idle_timeout = milliseconds(50) + any_time(world, seconds(5));
   if (world.draw(3) == 0) plan.server.max_connections = 1 + world.draw(8);
   // In a calm world nobody waits so long for a place in the backlog that it gives up.
   plan.listen.backlog = calm ? 128 : 1 + static_cast<int>(world.draw(64));

@@ -16,19 +16,17 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr uint64_t kMostOperations = 2'000'000;
 constexpr const char* kServerAddress = "10.0.0.1";
 
 // What does not break a connection that is otherwise well.
 constexpr sim::Fault kHarmless[] = {
-    sim::Fault::kInterrupted,     sim::Fault::kSpuriousReadiness,
-    sim::Fault::kEventsSplit,     sim::Fault::kShortSend,
-    sim::Fault::kSmallSegments,   sim::Fault::kAcceptExhausted,
-    sim::Fault::kDelayed,         sim::Fault::kSubmissionsSplit,
-    sim::Fault::kEnterBusy,       sim::Fault::kMultishotEnds,
-    sim::Fault::kCompletionLate,  sim::Fault::kCompletionsReordered,
-    sim::Fault::kCancelLost,      sim::Fault::kCancelOrder,
-    sim::Fault::kZeroCopyLate,    sim::Fault::kZeroCopyCopied,
-    sim::Fault::kWallClockJumps,  sim::Fault::kStall,
+    sim::Fault::kInterrupted,    sim::Fault::kSpuriousReadiness, sim::Fault::kEventsSplit,
+    sim::Fault::kShortSend,      sim::Fault::kSmallSegments,     sim::Fault::kAcceptExhausted,
+    sim::Fault::kDelayed,        sim::Fault::kSubmissionsSplit,  sim::Fault::kEnterBusy,
+    sim::Fault::kMultishotEnds,  sim::Fault::kCompletionLate,    sim::Fault::kCompletionsReordered,
+    sim::Fault::kCancelLost,     sim::Fault::kCancelOrder,       sim::Fault::kZeroCopyLate,
+    sim::Fault::kZeroCopyCopied, sim::Fault::kWallClockJumps,    sim::Fault::kStall,
 };
 
 class Scenario {
@@ -88,8 +86,7 @@ class Scenario {
 
 void Scenario::make_hosts() {
   for (size_t i = 0; i <= plan_.client_hosts; ++i) {
-    const std::string address =
-        i == 0 ? kServerAddress : "10.0.0." + std::to_string(10 + i);
+    const std::string address = i == 0 ? kServerAddress : "10.0.0." + std::to_string(10 + i);
     sites_.push_back({world_->host(address), nullptr, nullptr, 0, 0});
     sim::Host& host = sites_.back().host;
     host.set_uring_limits(plan_.uring);
@@ -136,7 +133,10 @@ bool Scenario::start() {
 }
 
 bool Scenario::run_until(const std::function<bool()>& condition, nanoseconds limit) {
-  const auto stop = [&] { return failures_.any() || !world_->violation().empty() || condition(); };
+  const auto stop = [&] {
+    if (world_->events() > kMostOperations) failures_.add("a loop does not come to rest");
+    return failures_.any() || !world_->violation().empty() || condition();
+  };
   if (!plan_.server_drives) return world_->run_until(stop, limit);
   const TimePoint deadline = world_->now() + limit;
   while (!stop()) {
@@ -201,7 +201,8 @@ void Scenario::heal() {
   }
   if (!plan_.calm || failures_.any()) return;
   for (const auto& client : clients_) {
-    if (!client->complete()) failures_.add("not complete in a calm world: " + client->order().line());
+    if (!client->complete())
+      failures_.add("not complete in a calm world: " + client->order().line());
   }
 }
 
@@ -214,9 +215,8 @@ std::string Scenario::describe_clients() const {
     const ReactorStats stats = site.reactor->stats();
     text += "\n  " + site.host.address() + ": " + std::to_string(stats.segments_in_use) +
             " segments in use, " + std::to_string(stats.pinned_bytes) + " bytes pinned, " +
-            std::to_string(stats.slots) + " slots, " +
-            std::to_string(stats.counters.parked) + " times parked" +
-            (site.reactor->operations().starves() ? ", STARVES" : "");
+            std::to_string(stats.slots) + " slots, " + std::to_string(stats.counters.parked) +
+            " times parked" + (site.reactor->operations().starves() ? ", STARVES" : "");
   }
   return text;
 }
@@ -228,9 +228,8 @@ void Scenario::finish() {
   run_until([&] { return server_->connections() == 0; }, seconds(30));
   server_->for_each([](Stream& stream) { stream.reset(); });
   const auto quiet = [&] {
-    return server_->connections() == 0 && std::ranges::all_of(sites_, [](const Site& site) {
-             return site.bystanders->is_over();
-           });
+    return server_->connections() == 0 &&
+           std::ranges::all_of(sites_, [](const Site& site) { return site.bystanders->is_over(); });
   };
   if (!run_until(quiet, seconds(60))) {
     std::string waits = std::to_string(server_->connections()) + " connections";

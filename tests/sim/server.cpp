@@ -107,8 +107,8 @@ void Server::answer(Stream& stream, Session& session, Slice bytes) {
 
 void Server::push(Stream& stream, Session& session) {
   while (session.pushed < session.plan->size) {
-    const auto most = std::min<uint64_t>(session.plan->size - session.pushed,
-                                         session.plan->chunk_most);
+    const auto most =
+        std::min<uint64_t>(session.plan->size - session.pushed, session.plan->chunk_most);
     const std::string_view piece =
         session.to_client.piece(session.pushed, 1 + session.choices->draw(most));
     if (!stream.send(piece)) return;

@@ -66,10 +66,9 @@ class Worker {
     desk_.seed = seed;
     desk_.backend = index;
     const auto from = std::chrono::steady_clock::now();
-    ScenarioOutcome outcome = run_scenario(
-        {.seed = seed, .backend = options_.backends[index], .calm = is_calm(seed)});
-    const int64_t took =
-        std::chrono::nanoseconds(std::chrono::steady_clock::now() - from).count();
+    ScenarioOutcome outcome =
+        run_scenario({.seed = seed, .backend = options_.backends[index], .calm = is_calm(seed)});
+    const int64_t took = std::chrono::nanoseconds(std::chrono::steady_clock::now() - from).count();
     SwarmTally& tally = desk_.tallies[index];
     ++tally.runs;
     tally.operations += outcome.operations;
@@ -97,6 +96,10 @@ void add(SwarmTally& sum, const SwarmTally& part) {
   }
 }
 
+bool any_failed(const Desk* desks, unsigned jobs) {
+  return std::any_of(desks, desks + jobs, [](const Desk& desk) { return desk.failures != 0; });
+}
+
 }  // namespace
 
 bool is_calm(uint64_t seed) { return seed % 5 == 0; }
@@ -113,6 +116,7 @@ SwarmOutcome run_swarm(const SwarmOptions& options) {
       for (uint64_t i = job; i < options.count; i += options.jobs) {
         worker.run_seed(options.first + i);
         if (desks[job].failures == kFailures) break;
+        if (options.stop_at_first && any_failed(desks, options.jobs)) break;
       }
       _exit(0);
     }
@@ -132,12 +136,12 @@ SwarmOutcome run_swarm(const SwarmOptions& options) {
     }
     const Desk& desk = desks[job];
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-      outcome.failures.push_back({options.backends[desk.backend], desk.seed,
-                                  "the process died of it (see above)"});
+      outcome.failures.push_back(
+          {options.backends[desk.backend], desk.seed, "the process died of it (see above)"});
     }
     for (size_t i = 0; i < desk.failures; ++i) {
-      outcome.failures.push_back({options.backends[desk.failure[i].backend], desk.failure[i].seed,
-                                  desk.failure[i].what});
+      outcome.failures.push_back(
+          {options.backends[desk.failure[i].backend], desk.failure[i].seed, desk.failure[i].what});
     }
   }
   if (options.progress) fputs("\r\033[K", stderr);

@@ -17,7 +17,8 @@ struct SwarmOptions {
   uint64_t count = 100;
   std::vector<BackendKind> backends;
   unsigned jobs = 1;
-  bool progress = false;  // a line that is written over
+  bool stop_at_first = false;  // each process stops at its first failure, or another's
+  bool progress = false;       // a line that is written over
 };
 
 struct SwarmFailure {
