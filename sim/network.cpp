@@ -31,6 +31,11 @@ bool Name::is_loopback() const {
   return family == AF_INET6 && ip == one;
 }
 
+bool Name::is_for_many() const {
+  if (family == AF_INET6) return ip[0] == 0xff;
+  return ip[0] >> 4 == 14 || (ip[0] == 255 && ip[1] == 255 && ip[2] == 255 && ip[3] == 255);
+}
+
 int Name::parse(const sockaddr* address, socklen_t length, Name& name) {
   if (length < sizeof(sa_family_t)) return -EINVAL;
   name = {};

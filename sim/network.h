@@ -32,6 +32,7 @@ struct Name {
   auto operator<=>(const Name&) const = default;
   bool is_any() const;       // 0.0.0.0 or ::
   bool is_loopback() const;  // 127.0.0.0/8 or ::1
+  bool is_for_many() const;  // multicast, or 255.255.255.255
   // From and to socket addresses. `length` as in getsockname(2): the room, then what is needed.
   // IPv4 within IPv6 (::ffff:a.b.c.d) becomes IPv4. 0, or -EINVAL or -EAFNOSUPPORT.
   static int parse(const sockaddr* address, socklen_t length, Name& name);

@@ -7,7 +7,7 @@ namespace eddy::sim {
 namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
-constexpr int kSynAttempts = 7;                       // tcp(7), tcp_syn_retries: some 127 s in all
+constexpr int kSynAttempts = 7;                        // tcp(7), tcp_syn_retries: some 127 s in all
 constexpr int64_t kRetransmitForNs = 924 * kSecondNs;  // tcp(7), tcp_retries2
 constexpr size_t kLargestSegment = 64 * 1024;
 
@@ -68,6 +68,7 @@ void TcpConnection::answer_arrives() {
     return;
   }
   client.established = true;
+  if (client.socket != nullptr) client.socket->established();
   at_arrival(client, 0, [](TcpConnection& self) { self.acknowledgement_arrives(); });
   wake(client, POLLOUT | POLLWRNORM);
   transmit(client);
@@ -122,7 +123,8 @@ void TcpConnection::transmit(TcpSide& from) {
 // Bytes that a shut link keeps are sent again and again; at some time the sender gives up.
 void TcpConnection::held_back(TcpSide& from) {
   if (from.blocked_since_ns >= 0) return;
-  if (!simulation_.network->is_shut(simulation_.network->link(*from.host, *other(from).host))) return;
+  if (!simulation_.network->is_shut(simulation_.network->link(*from.host, *other(from).host)))
+    return;
   const int64_t since = from.blocked_since_ns = simulation_.now_ns();
   simulation_.after(kRetransmitForNs, [self = shared_from_this(), &from, since] {
     if (from.blocked_since_ns == since) self->end_side(from, ETIMEDOUT);
@@ -137,6 +139,7 @@ void TcpConnection::segment_arrives(TcpSide& to, const std::string& bytes) {
   if (to.orphaned) return send_reset(to);
   if (to.urgent >= 0) to.after_urgent = true;
   if (!to.shut_for_receiving) to.received.push(bytes);
+  ++to.segments_received;
   simulation_.network->carry(*to.host, *from.host, 0, acknowledgement_order_,
                              [self = shared_from_this(), &from, count = bytes.size()] {
                                self->acknowledged(from, count);

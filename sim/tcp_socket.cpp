@@ -1,6 +1,7 @@
 #include <eddy/sim/host_kernel.h>
 #include <eddy/sim/tcp_socket.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>  // not netinet/tcp.h, whose tcp_info is older
+#include <netinet/in.h>
 #include <string.h>
 
 #include <algorithm>
@@ -24,7 +25,8 @@ TcpSocket::TcpSocket(const TcpSocket& listener, std::shared_ptr<TcpConnection> c
       accepted_(true) {
   side().socket = this;
   local_ = side().name;
-  adopt_options(side());
+  send_buffer_is_set_ = listener.send_buffer_is_set_;
+  established();
 }
 
 TcpSocket::~TcpSocket() {
@@ -67,9 +69,9 @@ int TcpSocket::bind(const sockaddr* address, socklen_t length) {
   const bool ours = name.is_any() || name.is_loopback() ||
                     host_.simulation().network->find(host_, name) == &host_;
   if (!ours) return -EADDRNOTAVAIL;
-  if (const int failed = host_.simulation().network->claim(
-          host_, name, *this, options_.flag(SOL_SOCKET, SO_REUSEADDR),
-          options_.flag(SOL_SOCKET, SO_REUSEPORT));
+  if (const int failed = host_.simulation().network->claim(host_, name, *this,
+                                                           options_.flag(SOL_SOCKET, SO_REUSEADDR),
+                                                           options_.flag(SOL_SOCKET, SO_REUSEPORT));
       failed < 0) {
     return failed;
   }
@@ -154,6 +156,7 @@ int TcpSocket::connect(const sockaddr* address, socklen_t length) {
     claimed_ = true;
     local_ = local;
   }
+  if (name.is_for_many()) return -ENETUNREACH;  // tcp_v4_connect in net/ipv4/tcp_ipv4.c
   if (name.is_any()) name.ip[name.family == AF_INET ? 0 : 15] = name.family == AF_INET ? 127 : 1;
   if (name.family == AF_INET && name.ip == std::array<uint8_t, 16>{127}) name.ip[3] = 1;
   if (local_.is_any()) {
@@ -161,8 +164,7 @@ int TcpSocket::connect(const sockaddr* address, socklen_t length) {
     local_ = name.is_loopback() ? name : host_.address();
     local_.port = port;
   }
-  connection_ =
-      std::make_shared<TcpConnection>(simulation, simulation.network->next_connection());
+  connection_ = std::make_shared<TcpConnection>(simulation, simulation.network->next_connection());
   simulation.network->enlist(connection_);
   TcpSide& mine = side();
   TcpSide& theirs = connection_->sides[1];
@@ -177,8 +179,9 @@ int TcpSocket::connect(const sockaddr* address, socklen_t length) {
   const bool unreachable = simulation.strikes(Fault::kConnectUnreachable, host_);
   const bool refused = simulation.strikes(Fault::kConnectRefused, host_);
   if (unreachable || refused) {
-    const int error = refused ? ECONNREFUSED : simulation.tape.draw(2) == 0 ? EHOSTUNREACH
-                                                                            : ENETUNREACH;
+    const int error = refused                        ? ECONNREFUSED
+                      : simulation.tape.draw(2) == 0 ? EHOSTUNREACH
+                                                     : ENETUNREACH;
     simulation.after(1'000'000, [kept = connection_, error] { kept->fail(error); });
   } else {
     connection_->send_syn(0);
@@ -191,6 +194,18 @@ int TcpSocket::connect(const sockaddr* address, socklen_t length) {
 void TcpSocket::adopt_options(TcpSide& mine) const {
   mine.send_capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_SNDBUF)) / 2;
   mine.receive_capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_RCVBUF)) / 2;
+}
+
+// tcp_init_buffer_space in net/ipv4/tcp_input.c: ten segments, with their overhead, in flight and
+// as many waiting. Loopback's are of 64 KiB, Ethernet's of 1460 bytes.
+void TcpSocket::established() {
+  if (!send_buffer_is_set_ && host_.send_buffer_bytes == 0) {
+    constexpr int kOnLoopback = 2'626'560;
+    constexpr int kOnEthernet = 87'040;
+    const bool is_loopback = connection_->other(side()).host == &host_;
+    options_.put(SOL_SOCKET, SO_SNDBUF, is_loopback ? kOnLoopback : kOnEthernet);
+  }
+  adopt_options(side());
 }
 
 int TcpSocket::shutdown(int how) {
@@ -276,10 +291,9 @@ ssize_t TcpSocket::send(const msghdr& message, int flags) {
   if (comes_short) {
     size = 1 + simulation.tape.draw(size - 1);
     // What ran out comes back by itself.
-    simulation.after(simulation.tape.between(1'000, 1'000'000),
-                     [file = weak_from_this()] {
-                       if (const auto socket = file.lock()) socket->wake(POLLOUT | POLLWRNORM);
-                     });
+    simulation.after(simulation.tape.between(1'000, 1'000'000), [file = weak_from_this()] {
+      if (const auto socket = file.lock()) socket->wake(POLLOUT | POLLWRNORM);
+    });
   }
   if (!all_fits || comes_short) mine.wants_space = true;
   const bool urgent = (flags & MSG_OOB) != 0;
@@ -303,11 +317,23 @@ int TcpSocket::get_option(int level, int name, void* value, socklen_t* length) {
   if (level == SOL_SOCKET && name == SO_ACCEPTCONN) {
     return SocketOptions::answer(listening_ ? 1 : 0, value, length);
   }
+  if (level == IPPROTO_TCP && name == TCP_INFO && connection_ != nullptr) {
+    return connection_info(value, length);
+  }
   return options_.get(level, name, value, length);
+}
+
+int TcpSocket::connection_info(void* value, socklen_t* length) {
+  tcp_info info = {};
+  const TcpSide& theirs = connection_->other(side());
+  info.tcpi_data_segs_in = side().segments_received;
+  info.tcpi_data_segs_out = theirs.segments_received;
+  return SocketOptions::answer(&info, sizeof info, value, length);
 }
 
 int TcpSocket::set_option(int level, int name, const void* value, socklen_t length) {
   if (const int failed = options_.set(level, name, value, length); failed < 0) return failed;
+  if (level == SOL_SOCKET && name == SO_SNDBUF) send_buffer_is_set_ = true;
   if (connection_ != nullptr && level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {
     adopt_options(side());
   }

@@ -22,7 +22,8 @@ namespace eddy::sim {
 
 class TcpSocket;
 
-// One end of a connection: what its host's kernel has of it, whether or not a socket holds it still.
+// One end of a connection: what its host's kernel has of it, whether or not a socket holds it
+// still.
 struct TcpSide {
   HostKernel* host = nullptr;
   Name name;
@@ -49,6 +50,7 @@ struct TcpSide {
   int urgent = -1;                  // the urgent byte, not read yet
   size_t before_urgent = 0;         // bytes to be read before it
   bool after_urgent = false;        // bytes have come after it
+  uint32_t segments_received = 0;   // with data
 };
 
 class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
@@ -130,6 +132,8 @@ class TcpSocket final : public Socket {
   bool has_room() const { return waiting_.size() + half_open_ <= backlog_; }
   void half_open(int by) { half_open_ += static_cast<size_t>(by); }
   void offer(std::shared_ptr<TcpConnection> connection);
+  // The handshake is over: the send buffer grows, unless somebody has set it.
+  void established();
   const SocketOptions& options() const { return options_; }
   uint64_t overflows = 0;  // connections that found the queue full
 
@@ -137,6 +141,7 @@ class TcpSocket final : public Socket {
   TcpSide& side() const { return connection_->sides[accepted_ ? 1 : 0]; }
   int claim_port();
   void adopt_options(TcpSide& side) const;
+  int connection_info(void* value, socklen_t* length);
   ssize_t receive_urgent(msghdr& message, int flags);
 
   HostKernel& host_;
@@ -144,6 +149,7 @@ class TcpSocket final : public Socket {
   SocketOptions options_;
   Name local_;
   bool claimed_ = false;
+  bool send_buffer_is_set_ = false;  // by the program
   std::shared_ptr<TcpConnection> connection_;
   bool accepted_ = false;
   bool told_connected_ = false;  // a connect has returned 0, or could have
