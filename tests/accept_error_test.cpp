@@ -35,9 +35,11 @@ class DescriptorLimit {
     setrlimit(RLIMIT_NOFILE, &now);
   }
   ~DescriptorLimit() {
-    if (machine().is_simulated())
-      return machine().host().set_descriptor_limit(Machine::kDescriptors);
-    setrlimit(RLIMIT_NOFILE, &before_);
+    if (machine().is_simulated()) {
+      machine().host().set_descriptor_limit(Machine::kDescriptors);
+    } else {
+      setrlimit(RLIMIT_NOFILE, &before_);
+    }
   }
   DescriptorLimit(const DescriptorLimit&) = delete;
   DescriptorLimit& operator=(const DescriptorLimit&) = delete;
