@@ -24,7 +24,6 @@ class ByteQueue {
     bytes_.resize(end + count);
     return bytes_.data() + end;
   }
-  void shrink(size_t count) { bytes_.resize(bytes_.size() - count); }
   void drop(size_t count) {
     head_ += count;
     // Moved down now and then, so that a queue that never runs empty does not grow for ever.

@@ -430,9 +430,11 @@ int HostKernel::epoll_wait(int epoll_fd, epoll_event* events, int capacity, int6
   simulation_.waits_on(*this, epoll);
   const bool ready = epoll->readiness() != 0;
   if (!ready && simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
-  if (!ready && timeout_ns == 0) {
+  if (ready) {
+    simulation_.busy();
+  } else if (timeout_ns == 0) {
     simulation_.idle();
-  } else if (!ready) {
+  } else {
     const int64_t deadline =
         timeout_ns < 0 ? Simulation::kNever : simulation_.now_ns() + timeout_ns;
     const auto waited = simulation_.wait(deadline, [&] { return epoll->readiness() != 0; });

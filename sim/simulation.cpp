@@ -11,9 +11,6 @@
 namespace eddy::sim {
 namespace {
 
-// What a poll that finds nothing costs: a loop that polls would else stand still in time.
-constexpr int64_t kIdleNs = 1'000;
-
 std::string seconds(int64_t ns) {
   char text[40];
   snprintf(text, sizeof text, "%" PRId64 ".%09" PRId64 " s", ns / 1'000'000'000,
@@ -162,7 +159,7 @@ Simulation::Waited Simulation::wait(int64_t deadline_ns, const std::function<boo
 }
 
 void Simulation::idle() {
-  const int64_t until = now_ns_ + kIdleNs;
+  const int64_t until = now_ns_ + kTurnNs;
   if (!driving_.empty()) {  // the world drives: it goes on by itself
     now_ns_ = until;
     return;

@@ -30,6 +30,7 @@ class Simulation {
   // The world begins here rather than at zero, which code might take for "never".
   static constexpr int64_t kBeginningNs = 1'000'000'000;
   static constexpr int64_t kNever = Schedule::kNever;
+  static constexpr int64_t kTurnNs = 1'000;
 
   Simulation(uint64_t seed, Tape tape);
   ~Simulation();
@@ -74,6 +75,9 @@ class Simulation {
   // A call that would wait, but may not, found nothing: a little time passes, so that a loop that
   // polls gets on.
   void idle();
+  // … and one that found something: its turn takes time too, or a loop that always has something to
+  // do would stand still in time.
+  void busy() { now_ns_ += kTurnNs; }
   std::string describe() const;
   // Something that Linux would not let a correct program do or see. The first one is kept.
   void violation(std::string what);

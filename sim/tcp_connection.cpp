@@ -108,11 +108,17 @@ void TcpConnection::transmit(TcpSide& from) {
     }
     std::string bytes(from.to_send.data(), size);
     from.to_send.drop(size);
+    std::optional<size_t> urgent_at;
+    if (from.urgent_to_send && *from.urgent_to_send < size) {
+      urgent_at = std::exchange(from.urgent_to_send, std::nullopt);
+    } else if (from.urgent_to_send) {
+      *from.urgent_to_send -= size;
+    }
     from.in_flight += size;
     to.on_its_way += size;
     held_back(from);
-    at_arrival(from, size, [&to, bytes = std::move(bytes)](TcpConnection& self) {
-      self.segment_arrives(to, bytes);
+    at_arrival(from, size, [&to, bytes = std::move(bytes), urgent_at](TcpConnection& self) {
+      self.segment_arrives(to, bytes, urgent_at);
     });
   }
   if (!from.shut_for_sending || from.fin_sent) return;
@@ -131,20 +137,26 @@ void TcpConnection::held_back(TcpSide& from) {
   });
 }
 
-void TcpConnection::segment_arrives(TcpSide& to, const std::string& bytes) {
+void TcpConnection::segment_arrives(TcpSide& to, const std::string& bytes,
+                                    std::optional<size_t> urgent_at) {
   TcpSide& from = other(to);
   to.on_its_way -= bytes.size();
   from.blocked_since_ns = -1;
   if (to.dead) return;
   if (to.orphaned) return send_reset(to);
-  if (to.urgent >= 0) to.after_urgent = true;
-  if (!to.shut_for_receiving) to.received.push(bytes);
+  if (!to.shut_for_receiving) {
+    if (urgent_at) {  // of two, the first becomes a byte like the others (tcp_check_urg)
+      to.urgent_at = to.received.size() + *urgent_at;
+      to.urgent_is_read = false;
+    }
+    to.received.push(bytes);
+  }
   ++to.segments_received;
   simulation_.network->carry(*to.host, *from.host, 0, acknowledgement_order_,
                              [self = shared_from_this(), &from, count = bytes.size()] {
                                self->acknowledged(from, count);
                              });
-  wake(to, POLLIN | POLLRDNORM);
+  wake(to, POLLIN | POLLRDNORM | (urgent_at ? POLLPRI : 0U));
 }
 
 void TcpConnection::acknowledged(TcpSide& from, size_t count) {
@@ -165,16 +177,6 @@ void TcpConnection::window_opened(TcpSide& reader) {
   if (writer.to_send.empty() || writer.dead) return;
   simulation_.network->carry(*reader.host, *writer.host, 0, acknowledgement_order_,
                              [self = shared_from_this(), &writer] { self->transmit(writer); });
-}
-
-void TcpConnection::send_urgent(TcpSide& from, char byte) {
-  TcpSide& to = other(from);
-  at_arrival(from, 1, [&to, byte](TcpConnection&) {
-    to.urgent = static_cast<unsigned char>(byte);
-    to.before_urgent = to.received.size();
-    to.after_urgent = false;
-    wake(to, POLLPRI);
-  });
 }
 
 // --- Ending

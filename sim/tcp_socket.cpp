@@ -47,8 +47,8 @@ uint32_t TcpSocket::readiness() {
   const bool reads_ended = mine.dead || mine.fin_received || mine.shut_for_receiving;
   if (reads_ended && (mine.dead || mine.shut_for_sending)) ready |= POLLHUP;
   if (reads_ended) ready |= POLLIN | POLLRDNORM | POLLRDHUP;
-  if (!mine.received.empty()) ready |= POLLIN | POLLRDNORM;
-  if (mine.urgent >= 0) ready |= POLLPRI;
+  if (has_readable_bytes(mine)) ready |= POLLIN | POLLRDNORM;
+  if (mine.urgent_at && !mine.urgent_is_read) ready |= POLLPRI;
   const size_t used = mine.to_send.size() + mine.in_flight;
   const bool has_space = used < mine.send_capacity && (mine.send_capacity - used) * 2 >= used;
   if (mine.dead || mine.shut_for_sending || has_space) {
@@ -243,30 +243,46 @@ ssize_t TcpSocket::receive(msghdr& message, int flags) {
   const size_t room = size_of(message.msg_iov, message.msg_iovlen);
   if (!mine.received.empty()) {
     if (room == 0) return 0;
-    size_t size = std::min(room, mine.received.size());
-    // A read ends at the urgent byte; the next one steps over it.
-    const bool peeks = (flags & MSG_PEEK) != 0;
-    if (mine.urgent >= 0 && mine.before_urgent > 0) size = std::min(size, mine.before_urgent);
-    if (mine.urgent >= 0 && mine.before_urgent == 0 && !peeks) mine.urgent = -1;
-    scatter(message.msg_iov, message.msg_iovlen, mine.received.data(), size);
-    if (peeks) return static_cast<ssize_t>(size);
-    mine.received.drop(size);
-    if (mine.urgent >= 0) mine.before_urgent -= size;
-    connection_->window_opened(mine);
-    return static_cast<ssize_t>(size);
+    if (const ssize_t size = receive_bytes(message, flags, room); size != 0) return size;
   }
   if (mine.fin_received) return 0;
   if (mine.error != 0) return -std::exchange(mine.error, 0);
   return mine.dead || mine.shut_for_receiving ? 0 : -EAGAIN;
 }
 
+// A read ends before the urgent byte. The next one begins with it, or without it unless it is asked
+// for in line (SO_OOBINLINE); that may leave nothing.
+ssize_t TcpSocket::receive_bytes(const msghdr& message, int flags, size_t room) {
+  TcpSide& mine = side();
+  const bool at_urgent = mine.urgent_at == 0U;
+  const size_t skipped = at_urgent && !options_.flag(SOL_SOCKET, SO_OOBINLINE) ? 1 : 0;
+  size_t size = std::min(room, mine.received.size() - skipped);
+  if (mine.urgent_at && !at_urgent) size = std::min(size, *mine.urgent_at);
+  scatter(message.msg_iov, message.msg_iovlen, mine.received.data() + skipped, size);
+  if ((flags & MSG_PEEK) != 0) return static_cast<ssize_t>(size);
+  mine.received.drop(skipped + size);
+  if (at_urgent) mine.urgent_at.reset();
+  if (mine.urgent_at) *mine.urgent_at -= size;
+  connection_->window_opened(mine);
+  return static_cast<ssize_t>(size);
+}
+
+// tcp_recv_urg.
 ssize_t TcpSocket::receive_urgent(msghdr& message, int flags) {
   TcpSide& mine = side();
-  if (mine.urgent < 0) return -EINVAL;
-  const char byte = static_cast<char>(mine.urgent);
-  if ((flags & MSG_PEEK) == 0) mine.urgent = -1;
+  if (options_.flag(SOL_SOCKET, SO_OOBINLINE) || !mine.urgent_at || mine.urgent_is_read) {
+    return -EINVAL;
+  }
+  if ((flags & MSG_PEEK) == 0) mine.urgent_is_read = true;
   message.msg_flags |= MSG_OOB;
-  return static_cast<ssize_t>(scatter(message.msg_iov, message.msg_iovlen, &byte, 1));
+  const char* byte = mine.received.data() + *mine.urgent_at;
+  return static_cast<ssize_t>(scatter(message.msg_iov, message.msg_iovlen, byte, 1));
+}
+
+// An urgent byte alone is nothing to read, unless it is asked for in line.
+bool TcpSocket::has_readable_bytes(const TcpSide& mine) const {
+  const bool apart = mine.urgent_at == 0U && !options_.flag(SOL_SOCKET, SO_OOBINLINE);
+  return mine.received.size() > (apart ? 1 : 0);
 }
 
 // tcp_sendmsg_locked in net/ipv4/tcp.c.
@@ -296,14 +312,10 @@ ssize_t TcpSocket::send(const msghdr& message, int flags) {
     });
   }
   if (!all_fits || comes_short) mine.wants_space = true;
-  const bool urgent = (flags & MSG_OOB) != 0;
-  const size_t plain = urgent ? size - 1 : size;
   char* room = mine.to_send.extend(size);
   gather(message.msg_iov, message.msg_iovlen, room, size);
-  const char last = room[size - 1];
-  if (urgent) mine.to_send.shrink(size - plain);
+  if ((flags & MSG_OOB) != 0) mine.urgent_to_send = mine.to_send.size() - 1;
   connection_->transmit(mine);
-  if (urgent) connection_->send_urgent(mine, last);
   return static_cast<ssize_t>(size);
 }
 

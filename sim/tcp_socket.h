@@ -17,6 +17,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 namespace eddy::sim {
 
@@ -33,7 +34,8 @@ struct TcpSide {
   bool dead = false;  // reset, given up or finished: nothing moves any more
 
   ByteQueue to_send;
-  size_t in_flight = 0;  // sent, and not acknowledged
+  std::optional<size_t> urgent_to_send;  // where in it the urgent byte is
+  size_t in_flight = 0;                  // sent, and not acknowledged
   size_t send_capacity = 256 * 1024;
   bool wants_space = false;  // a send met a full buffer
   bool shut_for_sending = false;
@@ -47,10 +49,10 @@ struct TcpSide {
   bool fin_received = false;
   bool shut_for_receiving = false;  // by our own shutdown
   int error = 0;                    // SO_ERROR
-  int urgent = -1;                  // the urgent byte, not read yet
-  size_t before_urgent = 0;         // bytes to be read before it
-  bool after_urgent = false;        // bytes have come after it
-  uint32_t segments_received = 0;   // with data
+  // The urgent byte lies among the others: where, in `received`, until a read has passed it.
+  std::optional<size_t> urgent_at;
+  bool urgent_is_read = false;     // by MSG_OOB
+  uint32_t segments_received = 0;  // with data
 };
 
 class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
@@ -68,7 +70,6 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   // --- Moving
   void transmit(TcpSide& from);
   void window_opened(TcpSide& reader);
-  void send_urgent(TcpSide& from, char byte);
   // --- Ending
   void send_fin(TcpSide& from);
   // This side is gone at once; the other learns of it as fast as the link is.
@@ -85,7 +86,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void answer_arrives();
   void acknowledgement_arrives();
   void give_up(TcpSide& side, int error);
-  void segment_arrives(TcpSide& to, const std::string& bytes);
+  void segment_arrives(TcpSide& to, const std::string& bytes, std::optional<size_t> urgent_at);
   void acknowledged(TcpSide& from, size_t count);
   void fin_arrives(TcpSide& to);
   void reset_arrives(TcpSide& to);
@@ -142,7 +143,9 @@ class TcpSocket final : public Socket {
   int claim_port();
   void adopt_options(TcpSide& side) const;
   int connection_info(void* value, socklen_t* length);
+  ssize_t receive_bytes(const msghdr& message, int flags, size_t room);
   ssize_t receive_urgent(msghdr& message, int flags);
+  bool has_readable_bytes(const TcpSide& mine) const;
 
   HostKernel& host_;
   const sa_family_t family_;

@@ -64,7 +64,11 @@ int Uring::get_events(unsigned wanted, const Patience& patience, bool submitted)
   run_task_work(std::max(kTaskWorkPerPass, wanted));
   if (completions_.flush()) signal();
   if (completions_.ready() >= wanted) {
-    if (wanted == 0 && !had_events && !submitted) simulation_.idle();
+    if (wanted == 0 && !had_events && !submitted) {
+      simulation_.idle();
+    } else {
+      simulation_.busy();
+    }
     return 0;
   }
   if (simulation_.strikes(Fault::kInterrupted, host_)) {
