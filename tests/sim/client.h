@@ -63,6 +63,7 @@ class Client {
   bool shut_ = false;
   bool left_ = false;
   bool complete_ = false;
+  bool refused_ = false;  // an open stream did not take what was sent
 };
 
 }  // namespace eddy::test

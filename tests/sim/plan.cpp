@@ -81,10 +81,12 @@ Plan Plan::draw(sim::World& world, BackendKind backend, bool calm) {
   Plan plan;
   plan.calm = calm;
   plan.swarm = world.draw(8) != 0;
+  plan.forbid_uring = world.draw(64) == 0 && backend == BackendKind::kUring;
   plan.server_drives = world.draw(3) == 0;
   plan.chaos = any_time(world, seconds(2));
   plan.server_reactor = draw_reactor(world, backend);
   plan.client_reactor = draw_reactor(world, backend);
+  if (plan.forbid_uring) plan.server_reactor.backend = BackendKind::kAuto;
   plan.uring = draw_limits(world);
   plan.high_watermark_bytes = 1 + any_size(world, 20);
   plan.low_watermark_bytes = world.draw(plan.high_watermark_bytes + 1);

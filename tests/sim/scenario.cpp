@@ -99,10 +99,15 @@ void Scenario::make_hosts() {
 }
 
 bool Scenario::start_site(Site& site, const ReactorOptions& options) {
+  const bool forbidden = options.backend == BackendKind::kAuto;
+  world_->faults().set(sim::Fault::kUringForbidden, forbidden ? sim::Tape::kCertain : 0);
   site.reactor = std::make_unique<Reactor>(site.host, options);
   if (site.reactor->error()) {
     failures_.add("set-up: " + site.reactor->error()->message());
     return false;
+  }
+  if (forbidden && site.reactor->backend().kind != BackendKind::kEpoll) {
+    failures_.add("set-up: io_uring was forbidden, and used");
   }
   site.idle_slots = site.reactor->stats().slots;
   site.idle_descriptors = site.host.open_descriptors();
@@ -175,14 +180,21 @@ void Scenario::chaos() {
 }
 
 void Scenario::strike() {
+  if (world_->draw(4) == 0) {
+    world_->jump_wall_clock(seconds(static_cast<int64_t>(world_->draw(2'000'000)) - 1'000'000));
+    world_->faults().count(sim::Fault::kWallClockJumps);
+  }
   const bool cuts = world_->draw(plan_.partitions + plan_.resets) < plan_.partitions;
   const size_t site = 1 + world_->draw(plan_.client_hosts);
   if (cuts) {
-    world_->draw(2) == 0
-        ? world_->partition(sites_[0].host, sites_[site].host)
-        : world_->clog(sites_[0].host, sites_[site].host, milliseconds(world_->draw(800)));
-    world_->faults().count(sim::Fault::kPartitioned);
-    return;
+    const bool clogs = world_->draw(2) == 0;
+    const sim::Host& server = sites_[0].host;
+    const sim::Host& client = sites_[site].host;
+    world_->faults().count(clogs ? sim::Fault::kClogged : sim::Fault::kPartitioned);
+    if (!clogs) return world_->partition(server, client);
+    const bool towards_client = world_->draw(2) == 0;
+    return world_->clog(towards_client ? server : client, towards_client ? client : server,
+                        milliseconds(world_->draw(800)));
   }
   std::vector<Stream> open;
   server_->for_each([&](Stream& stream) { open.push_back(stream); });
