@@ -207,7 +207,10 @@ void Scenario::heal() {
   world_->heal();
   for (Site& site : sites_) site.host.set_descriptor_limit(1024);
   for (Site& site : sites_) site.bystanders->finish();
-  if (!run_until([&] { return all_over(); }, hours(2))) {
+  const auto over = [&] {
+    return all_over() && (!plan_.calm || server_->closed() == clients_.size());
+  };
+  if (!run_until(over, hours(2))) {
     failures_.add("not everybody came to an end after everything was well: " + describe_clients() +
                   "\n" + world_->describe());
   }
