@@ -30,7 +30,8 @@ void Uring::unstage([[maybe_unused]] const iovec& room, [[maybe_unused]] size_t 
 #endif
 }
 
-// io_recv and io_recvmsg. A multishot one goes on while the socket has more, then waits.
+// io_recv and io_recvmsg. A multishot one goes on while the socket has more, or does not tell, and
+// then waits.
 Uring::Outcome Uring::receive(UringRequest& request) {
   Socket* socket = request.target->socket();
   if (socket == nullptr) return done(-ENOTSOCK);
@@ -48,13 +49,14 @@ Uring::Outcome Uring::receive(UringRequest& request) {
     const ssize_t result = receive_into(request, *socket, room, filled);
     if (result == -EAGAIN) return blocked();
     const uint32_t ready = socket->readiness();
-    uint32_t flags = (ready & POLLIN) != 0 && result >= 0 ? IORING_CQE_F_SOCK_NONEMPTY : 0;
+    const bool has_more = (ready & POLLIN) != 0 && result >= 0;
+    uint32_t flags = has_more && request.tells_more ? IORING_CQE_F_SOCK_NONEMPTY : 0;
     if (filled != 0) flags |= buffers->fill(filled);
     if (result <= 0 || !request.multishot || is_limit_reached(request, result) ||
         !post_more(request, static_cast<int>(result), flags)) {
       return done(result, flags);
     }
-    if ((ready & (POLLIN | POLLERR | POLLHUP)) == 0) return blocked();
+    if (request.tells_more && (ready & (POLLIN | POLLERR | POLLHUP)) == 0) return blocked();
     if (in_a_row == kMostInARow) return again();
   }
 }
@@ -93,7 +95,7 @@ Uring::Outcome Uring::receive_into_own(UringRequest& request, Socket& socket) {
     header.msg_controllen = message.msg_controllen;
     header.msg_flags = message.msg_flags;
   }
-  const bool more = count >= 0 && (socket.readiness() & POLLIN) != 0;
+  const bool more = request.tells_more && count >= 0 && (socket.readiness() & POLLIN) != 0;
   Outcome outcome = done(request.done != 0 ? static_cast<ssize_t>(request.done) : count,
                          more ? IORING_CQE_F_SOCK_NONEMPTY : 0);
   outcome.failed = count < 0 || is_part;

@@ -93,6 +93,7 @@ struct UringRequest final : Waiter {
   bool multishot = false;
   bool fails_when_blocked = false;  // MSG_DONTWAIT
   bool woken = false;               // task work because of the file: it looks whether that is ready
+  bool tells_more = false;          // its socket knows how much is there (SO_INQ): a stream
   bool connecting = false;          // connect(2) has said -EINPROGRESS
   bool was_copied = false;          // what its notification tells
   uint32_t interest = 0;            // poll bits that it waits for

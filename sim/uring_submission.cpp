@@ -87,7 +87,17 @@ int Uring::find_target(UringRequest& request) {
   } else {
     request.target = host_.file(fd);
   }
-  return request.target == nullptr || request.target.get() == this ? -EBADF : 0;
+  if (request.target == nullptr || request.target.get() == this) return -EBADF;
+  Socket* socket = request.target->socket();
+  if (socket == nullptr ||
+      (request.entry.opcode != IORING_OP_RECV && request.entry.opcode != IORING_OP_RECVMSG)) {
+    return 0;
+  }
+  int type = 0;
+  socklen_t size = sizeof type;
+  socket->get_option(SOL_SOCKET, SO_TYPE, &type, &size);
+  request.tells_more = type == SOCK_STREAM;
+  return 0;
 }
 
 int Uring::prepare(UringRequest& request) {
