@@ -351,7 +351,10 @@ void EpollBackend::accept_some(Slot& slot) {
 Result<std::unique_ptr<Backend>> make_epoll_backend(Turn& turn) {
   const int fd = turn.kernel.epoll_create();
   if (fd < 0) return failure(fd, "epoll_create1");
-  return std::make_unique<EpollBackend>(turn, fd);
+  std::unique_ptr<Backend> backend(new (std::nothrow) EpollBackend(turn, fd));
+  if (backend != nullptr) return backend;
+  turn.kernel.close(fd);
+  return failure(-ENOMEM, "epoll_create1");
 }
 
 }  // namespace eddy

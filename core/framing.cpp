@@ -72,6 +72,16 @@ void LengthFramer::check_length() {
 }
 
 std::optional<Slice> LengthFramer::next(Slice& input) {
+  try {
+    return take_frame(input);
+  } catch (const std::bad_alloc&) {
+    error_ = errno_code(ENOMEM);
+    input = {};
+    return std::nullopt;
+  }
+}
+
+std::optional<Slice> LengthFramer::take_frame(Slice& input) {
   if (error_ || !read_header(input)) {
     input = {};
     return std::nullopt;
@@ -115,6 +125,16 @@ size_t DelimiterFramer::end_of_delimiter(std::string_view input) const {
 }
 
 std::optional<Slice> DelimiterFramer::next(Slice& input) {
+  try {
+    return take_frame(input);
+  } catch (const std::bad_alloc&) {
+    error_ = errno_code(ENOMEM);
+    input = {};
+    return std::nullopt;
+  }
+}
+
+std::optional<Slice> DelimiterFramer::take_frame(Slice& input) {
   if (error_ || input.empty()) {
     input = {};
     return std::nullopt;

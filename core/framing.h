@@ -17,9 +17,9 @@
 // pins no segment while the rest of it is on its way. That memory grows with the bytes that arrive,
 // to at most double their number, whatever length a header has promised.
 //
-// Failure: a frame above the limit is Errc::kOverLimit; a length that cannot be is EBADMSG. Where
-// the next frame begins is unknown after that, so the framer gives nothing any more: reset or close
-// the stream.
+// Failure: a frame above the limit is Errc::kOverLimit; a length that cannot be is EBADMSG; ENOMEM.
+// Where the next frame begins is unknown after that, so the framer gives nothing any more: reset or
+// close the stream.
 //
 // Threads: that of the slices.
 #pragma once
@@ -79,6 +79,7 @@ class LengthFramer {
   uint64_t copied_bytes() const noexcept { return partial_.copied_bytes(); }
 
  private:
+  std::optional<Slice> take_frame(Slice& input);
   bool read_header(Slice& input);
   void check_length();
 
@@ -108,6 +109,7 @@ class DelimiterFramer {
   uint64_t copied_bytes() const noexcept { return partial_.copied_bytes(); }
 
  private:
+  std::optional<Slice> take_frame(Slice& input);
   size_t end_of_delimiter(std::string_view input) const;
 
   DelimiterFramingOptions options_;

@@ -8,6 +8,7 @@
 
 #include <eddy/core/buffer_ring.h>
 
+#include <new>
 #include <span>
 #include <string>
 
@@ -18,7 +19,7 @@ class OutputRoom {
   explicit OutputRoom(BufferRing& ring)
       : cursor_(ring), segment_bytes_(ring.options().segment_bytes) {}
 
-  // At least `least` bytes (1 at the least), until the next `reserve`.
+  // At least `least` bytes (1 at the least), until the next `reserve`. Empty: no memory.
   std::span<char> reserve(size_t least) {
     if (least <= segment_bytes_) {
       if (const auto room = cursor_.room(least); !room.empty()) {
@@ -27,11 +28,15 @@ class OutputRoom {
       }
     }
     on_heap_ = true;
-    heap_.resize(least);
+    try {
+      heap_.resize(least);
+    } catch (const std::bad_alloc&) {
+      heap_.clear();
+    }
     return heap_;
   }
 
-  // The first `count` bytes of the room reserved last.
+  // The first `count` bytes of the room reserved last. Throws std::bad_alloc.
   Slice commit(size_t count) {
     if (!on_heap_) return cursor_.fill(count);
     on_heap_ = false;

@@ -1,6 +1,7 @@
 #include <eddy/core/check.h>
 #include <eddy/core/linux_kernel.h>
 #include <eddy/core/reactor.h>
+#include <eddy/core/vector_room_internal.h>
 #include <errno.h>
 
 #include <algorithm>
@@ -37,7 +38,11 @@ Reactor::Reactor(Kernel& kernel, const ReactorOptions& options)
       turn_time_(now()),
       loop_lag_(make_loop_histogram()),
       callback_time_(make_loop_histogram()) {
-  if (auto ready = set_up(options); !ready) error_ = ready.error();
+  try {
+    if (auto ready = set_up(options); !ready) error_ = ready.error();
+  } catch (const std::bad_alloc&) {
+    error_.emplace(errno_code(ENOMEM), "Reactor");
+  }
 }
 
 Result<std::unique_ptr<Reactor>> Reactor::open(const ReactorOptions& options) {
@@ -94,7 +99,7 @@ void Reactor::close_everything() {
   // Reached with slots only in a forked child, or when the kernel refuses to wait: there is nothing
   // to be reaped.
   while (live_ != nullptr) {
-    live_->retired = false;
+    live_->retired = live_->in_ready_list = false;
     retire(*live_);
     free_retired();
   }
@@ -117,22 +122,19 @@ void Reactor::retire(Slot& slot) {
   EDDY_INVARIANT(!slot.retired, "a slot was retired twice");
   slot.retired = true;
   slot.closing = true;
-  retired_.push_back(&slot);
+  retired_.push(slot);
 }
 
 void Reactor::free_retired() {
-  // By index, since destroying a slot may destroy the user's callbacks, whose captures may do
-  // anything. NOLINTNEXTLINE(modernize-loop-convert)
-  for (size_t i = 0; i < retired_.size(); ++i) {
-    Slot& slot = *retired_[i];
-    turn_->dirty.remove(slot);
-    (slot.previous_live == nullptr ? live_ : slot.previous_live->next_live) = slot.next_live;
-    if (slot.next_live != nullptr) slot.next_live->previous_live = slot.previous_live;
+  // Destroying a slot may destroy the user's callbacks, whose captures may retire more.
+  while (Slot* slot = retired_.pop()) {
+    turn_->dirty.remove(*slot);
+    (slot->previous_live == nullptr ? live_ : slot->previous_live->next_live) = slot->next_live;
+    if (slot->next_live != nullptr) slot->next_live->previous_live = slot->previous_live;
     --slots_;
-    slots_keeping_alive_ -= slot.keeps_loop_alive ? 1 : 0;
-    pool_.free(slot);
+    slots_keeping_alive_ -= slot->keeps_loop_alive ? 1 : 0;
+    pool_.free(*slot);
   }
-  retired_.clear();
 }
 
 void Reactor::set_keeps_alive(Slot& slot, bool keeps) {
@@ -360,15 +362,13 @@ bool Reactor::restart_timer(TimerId id, std::chrono::nanoseconds delay) {
 }
 
 bool Reactor::defer(InlineFunction<void()> work) {
-  try {
-    deferred_.push_back(std::move(work));
-  } catch (const std::bad_alloc&) {
-    return false;
-  }
+  if (!make_room(deferred_)) return false;
+  deferred_.push_back(std::move(work));
   return true;
 }
 
 size_t Reactor::before_sleep(InlineFunction<void()> hook) {
+  if (!make_room(sleep_hooks_)) return 0;
   sleep_hooks_.emplace_back(next_hook_, std::move(hook));
   return next_hook_++;
 }

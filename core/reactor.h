@@ -146,7 +146,7 @@ class Reactor final : private Loop {
   }
   // For `Notifier notifier(reactor.mailbox(), callback)`.
   Mailbox& mailbox() { return mailbox_; }
-  // Called each time before the loop sleeps. The id ends it.
+  // Called each time before the loop sleeps. The id ends it; 0: no memory.
   size_t before_sleep(InlineFunction<void()> hook);
   void remove_before_sleep(size_t id);
 
@@ -245,7 +245,7 @@ class Reactor final : private Loop {
   TimerId relief_timer_;
   std::chrono::milliseconds relief_delay_{};
   Slot* live_ = nullptr;  // all slots
-  std::vector<Slot*> retired_;
+  ReadyList retired_;     // no backend has a slot in its own ready lists by then
   std::vector<InlineFunction<void()>> deferred_;
   std::vector<std::pair<size_t, InlineFunction<void()>>> sleep_hooks_;
   size_t next_hook_ = 1;

@@ -54,16 +54,13 @@ class SliceQueue {
   const Slice& front() const noexcept { return head_->slice; }
 
   // An empty slice is not queued. One that lies right behind the last one is merged with it, also
-  // while the kernel is sending that one: what is under way is counted in bytes.
+  // while the kernel is sending that one: what is under way is counted in bytes. Throws
+  // std::bad_alloc when the pool cannot grow; the queue and the slice are then as they were.
   void push(SlicePool& pool, Slice&& slice) {
     if (slice.empty()) return;
-    bytes_ += slice.size();
-    if (tail_ != nullptr && tail_->slice.extend_by(slice)) return;
-    SliceNode* node = pool.take();
-    node->slice.swap(slice);  // a node in the pool is empty
-    node->next = nullptr;
-    (tail_ == nullptr ? head_ : tail_->next) = node;
-    tail_ = node;
+    const size_t size = slice.size();
+    if (tail_ == nullptr || !tail_->slice.extend_by(slice)) append(pool, slice);
+    bytes_ += size;
   }
 
   Slice pop(SlicePool& pool) {
@@ -101,6 +98,13 @@ class SliceQueue {
   }
 
  private:
+  void append(SlicePool& pool, Slice& slice) {
+    SliceNode* node = pool.take();
+    node->slice.swap(slice);  // a node in the pool is empty
+    node->next = nullptr;
+    (tail_ == nullptr ? head_ : tail_->next) = node;
+    tail_ = node;
+  }
   void drop_head(SlicePool& pool) {
     SliceNode* node = head_;
     head_ = node->next;

@@ -1,5 +1,6 @@
 #include <eddy/core/epoll_probe.h>
 #include <eddy/core/uring_backend_parts.h>
+#include <eddy/core/vector_room_internal.h>
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -142,12 +143,13 @@ bool UringBackend::start_zero_copy(Slot& slot, SliceQueue& queue) {
   io_uring_sqe& entry = start(slot, kSend);
   address_socket(entry, slot);
   const size_t described = describe(entry, queue);
-  UringZeroCopy::Hold& hold = zero_copy_.take(slot, queue, described);
+  UringZeroCopy::Hold* hold = zero_copy_.take(slot, queue, described);
+  entry.msg_flags = kSendFlags;
+  if (hold == nullptr) return true;  // no memory to hold the bytes by: it is an ordinary send
   entry.opcode = entry.opcode == IORING_OP_SEND ? uring::kOperationSendZeroCopy
                                                 : uring::kOperationSendMessageZeroCopy;
-  entry.msg_flags = kSendFlags;
   entry.ioprio = uring::kZeroCopyReportsUse;
-  entry.user_data = reinterpret_cast<uintptr_t>(&hold) | kZeroCopy;
+  entry.user_data = reinterpret_cast<uintptr_t>(hold) | kZeroCopy;
   return true;
 }
 
@@ -156,6 +158,7 @@ bool UringBackend::start_zero_copy(Slot& slot, SliceQueue& queue) {
 // they are over when its `enter` returns. A send that found the socket full is started again to
 // wait for it.
 void UringBackend::start_send(Slot& slot, SliceQueue& queue, Operation operation) {
+  if (operation == kTrySend && !make_room(tries_)) operation = kSend;  // costs a completion
   io_uring_sqe& entry = start(slot, operation);
   address_socket(entry, slot);
   entry.msg_flags = kSendFlags;
@@ -168,34 +171,35 @@ void UringBackend::start_send(Slot& slot, SliceQueue& queue, Operation operation
   if (described < queue.bytes()) send_awaited_ = true;
 }
 
-// The bytes that are described.
+// The bytes that are described: of the first slice alone, if there is no memory to gather more by.
 size_t UringBackend::describe(io_uring_sqe& entry, SliceQueue& queue) {
   const Slice& first = queue.front();
-  if (first.size() == queue.bytes() || first.size() >= kMostBytesPerSend) {
+  const bool is_enough = first.size() == queue.bytes() || first.size() >= kMostBytesPerSend;
+  auto* message = is_enough ? nullptr : arena_.make<UringArena::Message>();
+  if (message == nullptr) {
     entry.opcode = IORING_OP_SEND;
     entry.addr = reinterpret_cast<uintptr_t>(first.data());
     entry.len = static_cast<uint32_t>(std::min(first.size(), kMostBytesPerSend));
     return entry.len;
   }
-  auto& message = arena_.make<UringArena::Message>();
-  const int count = queue.gather(message.pieces, kMostPiecesPerSend, kMostBytesPerSend);
-  message.header.msg_iov = message.pieces;
-  message.header.msg_iovlen = static_cast<size_t>(count);
+  const int count = queue.gather(message->pieces, kMostPiecesPerSend, kMostBytesPerSend);
+  message->header.msg_iov = message->pieces;
+  message->header.msg_iovlen = static_cast<size_t>(count);
   entry.opcode = IORING_OP_SENDMSG;
-  entry.addr = reinterpret_cast<uintptr_t>(&message.header);
+  entry.addr = reinterpret_cast<uintptr_t>(&message->header);
   entry.len = 1;
   size_t described = 0;
-  for (int i = 0; i < count; ++i) described += message.pieces[i].iov_len;
+  for (int i = 0; i < count; ++i) described += message->pieces[i].iov_len;
   return described;
 }
 
 void UringBackend::promote(Slot& slot) {
-  const int index = direct_.take();
+  auto* descriptor = arena_.make<int>();
+  const int index = descriptor == nullptr ? -1 : direct_.take();
   if (index < 0) return;
-  auto& descriptor = arena_.make<int>();
-  descriptor = slot.fd;
+  *descriptor = slot.fd;
   slot.direct_pending = index;
-  UringDirect::prepare(start(slot, kPromote), index, descriptor);
+  UringDirect::prepare(start(slot, kPromote), index, *descriptor);
 }
 
 // The slot may be gone when this completes, so its name is the index.
@@ -209,12 +213,12 @@ void UringBackend::demote(Slot& slot) {
 
 void UringBackend::connect(Slot& slot, const sockaddr* address, socklen_t length) {
   add(slot);
-  auto& copy = arena_.make<sockaddr_storage>();
-  memcpy(&copy, address, length);
+  auto* copy = arena_.make<sockaddr_storage>();
+  if (copy != nullptr) memcpy(copy, address, length);
   io_uring_sqe& entry = start(slot, kConnect);
   entry.opcode = IORING_OP_CONNECT;
   entry.fd = slot.fd;
-  entry.addr = reinterpret_cast<uintptr_t>(&copy);
+  entry.addr = reinterpret_cast<uintptr_t>(copy);  // none: EFAULT, which means no memory then
   entry.off = length;
 }
 

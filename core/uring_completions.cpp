@@ -1,5 +1,6 @@
 #include <eddy/core/canary.h>
 #include <eddy/core/uring_backend_parts.h>
+#include <eddy/core/vector_room_internal.h>
 #include <errno.h>
 #include <poll.h>
 
@@ -94,7 +95,8 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
     case kReceive: return complete_receive(slot, completion, std::move(bytes));
     case kSend: slot.send_waits = false; return complete_send(slot, completion.result);
     case kAccept: return complete_accept(slot, completion.result);
-    case kConnect: return slot.on_connect(completion.result);
+    case kConnect:
+      return slot.on_connect(completion.result == -EFAULT ? -ENOMEM : completion.result);
     case kPoll: return complete_poll(slot, completion.result);
     case kPollToWrite: return write_by_hand(slot);
     case kPromote: return complete_promote(slot, completion.result);
@@ -209,6 +211,11 @@ void UringBackend::offer_accepted(Slot& slot, int descriptor) {
   const bool accepts = (slot.wanted & kAccepting) != 0;
   if (accepts && slot.accepts_this_turn++ < slot.accepts_per_turn)
     return slot.on_accept(descriptor);
+  if (!make_room(held_accepts_)) {  // no memory: this connection is lost
+    ++turn_.counters.accept_failures;
+    kernel_.close(descriptor);
+    return;
+  }
   held_accepts_.push_back({slot.id(kAccept), descriptor});
   slot.wanted |= kHoldsAccepts;
   accepts_due_ = accepts_due_ || accepts;

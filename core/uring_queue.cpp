@@ -37,7 +37,11 @@ Result<std::unique_ptr<UringQueue>> UringQueue::open(Kernel& kernel, const Optio
     fd = kernel.uring_setup(options.entries, &parameters);
   }
   if (fd < 0) return failure(fd, "io_uring_setup");
-  std::unique_ptr<UringQueue> queue(new UringQueue(kernel, options, fd, parameters));
+  std::unique_ptr<UringQueue> queue(new (std::nothrow) UringQueue(kernel, options, fd, parameters));
+  if (queue == nullptr) {
+    kernel.close(fd);
+    return failure(-ENOMEM, "io_uring_setup");
+  }
   if ((parameters.features & kNeededFeatures) != kNeededFeatures) {
     return failure(-EOPNOTSUPP, "io_uring_setup");
   }

@@ -10,19 +10,22 @@ UringZeroCopy::~UringZeroCopy() {
   }
 }
 
-UringZeroCopy::Hold& UringZeroCopy::take(Slot& slot, SliceQueue& queue, size_t described) {
-  if (free_ == nullptr) {
-    free_ = &holds_.emplace_back();
+UringZeroCopy::Hold* UringZeroCopy::take(Slot& slot, SliceQueue& queue, size_t described) {
+  try {
+    if (free_ == nullptr) free_ = &holds_.emplace_back();
+    for (SliceNode* node = queue.head(); described > 0; node = node->next) {
+      const size_t size = std::min(described, node->slice.size());
+      free_->bytes.push(pool_, node->slice.subslice(0, size));
+      described -= size;
+    }
+  } catch (const std::bad_alloc&) {
+    if (free_ != nullptr) free_->bytes.clear(pool_);
+    return nullptr;
   }
-  Hold& hold = *free_;
-  free_ = hold.next_free;
-  hold.slot = &slot;
-  hold.generation = slot.generation;
-  for (SliceNode* node = queue.head(); described > 0; node = node->next) {
-    const size_t size = std::min(described, node->slice.size());
-    hold.bytes.push(pool_, node->slice.subslice(0, size));
-    described -= size;
-  }
+  Hold* hold = free_;
+  free_ = hold->next_free;
+  hold->slot = &slot;
+  hold->generation = slot.generation;
   ++held_;
   return hold;
 }

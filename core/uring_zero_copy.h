@@ -33,8 +33,8 @@ class UringZeroCopy {
   UringZeroCopy(const UringZeroCopy&) = delete;
   UringZeroCopy& operator=(const UringZeroCopy&) = delete;
 
-  // Holds the first `described` bytes of the queue for this slot.
-  Hold& take(Slot& slot, SliceQueue& queue, size_t described);
+  // Holds the first `described` bytes of the queue for this slot. nullptr: no memory.
+  Hold* take(Slot& slot, SliceQueue& queue, size_t described);
   // The kernel has let go.
   void release(Hold& hold);
   // Sends that wait for their notification.

@@ -1,5 +1,6 @@
 #include <eddy/core/check.h>
 #include <eddy/core/reactor.h>
+#include <eddy/core/vector_room_internal.h>
 #include <eddy/core/watch.h>
 #include <eddy/core/watch_internal.h>
 
@@ -80,7 +81,8 @@ Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Inte
   if (at != watched_.end() && *at == fd) {
     return failure(-EEXIST, "watch", subject, "a descriptor has one watch at a time");
   }
-  auto* slot = make_slot<WatchSlot>(0, *this, std::move(callback));
+  const auto place = at - watched_.begin();
+  auto* slot = make_room(watched_) ? make_slot<WatchSlot>(0, *this, std::move(callback)) : nullptr;
   if (slot == nullptr) return failure(-ENOMEM, "watch", subject);
   slot->fd = fd;
   slot->kind = static_cast<DescriptorKind>(kind);
@@ -89,7 +91,7 @@ Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Inte
     if (failed == -EPERM) return no_readiness("watch", subject, false);
     return failure(failed, "watch", subject);
   }
-  watched_.insert(at, fd);
+  watched_.insert(watched_.begin() + place, fd);
   backend_->watch(*slot, interest);
   return Watch(*slot);
 }
@@ -98,10 +100,14 @@ Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)
   if (error_) return std::unexpected(*error_);
   const int fd = kernel_.open_signal(signal_number);
   if (fd < 0) return failure(fd, "sigaction", "signal " + std::to_string(signal_number));
-  auto watched =
-      watch(fd, Interest::kReadable, [this, fd, call = std::move(callback)](Interest) mutable {
-        if (const int64_t count = kernel_.read_eventfd(fd); count > 0) call(count);
-      });
+  Result<Watch> watched = failure(-ENOMEM, "watch");
+  try {
+    watched =
+        watch(fd, Interest::kReadable, [this, fd, call = std::move(callback)](Interest) mutable {
+          if (const int64_t count = kernel_.read_eventfd(fd); count > 0) call(count);
+        });
+  } catch (const std::bad_alloc&) {  // the closure is too large to lie in the slot
+  }
   if (!watched) {
     kernel_.close_signal(signal_number, fd);
     return watched;

@@ -9,7 +9,13 @@
 namespace eddy {
 
 Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options) {
-  return adopt(reactor, descriptor, std::make_shared<StreamOptions>(std::move(options)));
+  std::shared_ptr<StreamOptions> shared;
+  try {
+    shared = std::make_shared<StreamOptions>(std::move(options));
+  } catch (const std::bad_alloc&) {
+    return failure(-ENOMEM, "adopt", "fd " + std::to_string(descriptor));
+  }
+  return adopt(reactor, descriptor, std::move(shared));
 }
 
 Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOptions> options) {

@@ -55,8 +55,11 @@ Result<Stream> Connector::connect(const Address& address) {
     slot->discard();
     return std::unexpected(fd.error());
   }
-  slot->begin_connect(*fd, address, connect_options_.timeout);
-  return slot->handle();
+  const Stream stream = slot->handle();
+  const int failed = slot->begin_connect(*fd, address, connect_options_.timeout);
+  if (failed == 0) return stream;
+  reactor_.kernel().close(*fd);
+  return failure(failed, "connect", address.to_string());
 }
 
 }  // namespace eddy

@@ -123,6 +123,9 @@ void ListenerSlot::on_accept(int result) {
       exhausted_ = false;
       update();
     });
+    if (timer_) return;
+    exhausted_ = false;  // not even that: it tries again at once
+    update();
   } else {
     listener_->slot_ = nullptr;
     end();

@@ -118,8 +118,8 @@ class Stream {
   // that. After false it is not called.
   bool send(Slice bytes, std::move_only_function<void(std::error_code)> done);
   // Room for at least `least` bytes, valid until the next call of eddy; `commit` sends the first
-  // `count` of them. Of a stale handle the room is empty; that of a stream which sends no more is
-  // as large as any, and `commit` drops what is in it.
+  // `count` of them. Of a stale handle the room is empty, and when there is no memory; that of a
+  // stream which sends no more is as large as any, and `commit` drops what is in it.
   std::span<char> reserve(size_t least);
   bool commit(size_t count);
   // Bytes that wait in the queue or in the kernel's hands.

@@ -35,8 +35,9 @@ class StreamSlot final : public Slot {
   // … on a descriptor of any kind; on_open comes in the next turn, since here the user's own call
   // is on the stack.
   int begin_adopted(int descriptor, DescriptorKind descriptor_kind);
-  // A connection being made. Its end, good or bad, comes by callbacks.
-  void begin_connect(int descriptor, const Address& address, std::chrono::nanoseconds timeout);
+  // A connection being made. Its end, good or bad, comes by callbacks; at failure the slot is gone,
+  // and the descriptor the caller's.
+  int begin_connect(int descriptor, const Address& address, std::chrono::nanoseconds timeout);
   // Frees a slot that was never begun.
   void discard();
 
@@ -105,6 +106,8 @@ class StreamSlot final : public Slot {
 
   void opened();
   void queue(Slice&& bytes);
+  bool mark(size_t bytes, std::move_only_function<void(std::error_code)> done);
+  void hold(Slice&& bytes);
   void deliver(Slice&& bytes);
   void deliver_held();
   void deliver_end();
@@ -115,10 +118,11 @@ class StreamSlot final : public Slot {
   void relocate_queue(SliceQueue& queue);
   void end(std::error_code reason);
   void linger_none();
+  void out_of_memory();
   void fire_marks(std::error_code code);
   void arm_timer();
   void check_deadlines();
-  Extra& extra();
+  bool make_extra();  // false: no memory
 
   Reactor& reactor_;
   std::shared_ptr<StreamOptions> options_;

@@ -24,7 +24,11 @@ void StreamSlot::queue(Slice&& bytes) {
   if (extra_ != nullptr) extra_->queued_in_all += bytes.size();
   // Not the turn's time: the call may come from outside a turn, long after the last one.
   if (output_.empty() && options_->stall_timeout.count() > 0) last_send_ = reactor_.now();
-  output_.push(reactor_.turn().slices, std::move(bytes));
+  try {
+    output_.push(reactor_.turn().slices, std::move(bytes));
+  } catch (const std::bad_alloc&) {
+    return out_of_memory();
+  }
   if (output_.bytes() > options_->hard_limit_bytes) [[unlikely]] {
     ++reactor_.turn().counters.over_limit;
     return end(make_error_code(Errc::kOverLimit));
@@ -46,8 +50,12 @@ bool StreamSlot::send_copy(std::string_view bytes) {
     const std::span<char> room = reactor_.output_room().reserve(
         std::min(bytes.size(), reactor_.turn().ring.options().segment_bytes));
     const size_t count = std::min(room.size(), bytes.size());
+    if (count == 0) {
+      out_of_memory();
+      break;
+    }
     memcpy(room.data(), bytes.data(), count);
-    queue(reactor_.output_room().commit(count));
+    commit(count);
     bytes.remove_prefix(count);
   }
   return !closing;
@@ -55,19 +63,38 @@ bool StreamSlot::send_copy(std::string_view bytes) {
 
 bool StreamSlot::send_marked(Slice&& bytes, std::move_only_function<void(std::error_code)> done) {
   if (!can_send()) return false;
-  if (extra().marks.empty()) {
-    extra_->queued_in_all = output_.bytes();
-    extra_->sent_in_all = 0;
+  if (!mark(bytes.size(), std::move(done))) {
+    out_of_memory();
+    return false;
   }
-  extra_->marks.push_back({extra_->queued_in_all + bytes.size(), std::move(done)});
   queue(std::move(bytes));
   if (closing) extra_->marks.pop_back();  // who is told false is not told again
   return !closing;
 }
 
+// Of a send that follows. False: no memory.
+bool StreamSlot::mark(size_t bytes, std::move_only_function<void(std::error_code)> done) {
+  if (!make_extra()) return false;
+  if (extra_->marks.empty()) {
+    extra_->queued_in_all = output_.bytes();
+    extra_->sent_in_all = 0;
+  }
+  try {
+    extra_->marks.push_back({extra_->queued_in_all + bytes, std::move(done)});
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
 bool StreamSlot::commit(size_t count) {
-  Slice bytes = reactor_.output_room().commit(count);
-  return send(std::move(bytes));
+  try {
+    Slice bytes = reactor_.output_room().commit(count);
+    return send(std::move(bytes));
+  } catch (const std::bad_alloc&) {
+    if (can_send()) out_of_memory();
+    return false;
+  }
 }
 
 void StreamSlot::shutdown_write() {
@@ -193,8 +220,12 @@ void StreamSlot::relocate(bool all) {
 void StreamSlot::relocate_queue(SliceQueue& queue) {
   for (SliceNode* node = queue.head(); node != nullptr; node = node->next) {
     if (!reactor_.turn().ring.owns(node->slice)) continue;
-    reactor_.turn().counters.relocated_bytes += node->slice.size();
-    node->slice = Slice::copy_of(node->slice.view());
+    try {
+      node->slice = Slice::copy_of(node->slice.view());
+      reactor_.turn().counters.relocated_bytes += node->slice.size();
+    } catch (const std::bad_alloc&) {
+      return;  // it stays in the ring
+    }
   }
 }
 

@@ -31,9 +31,14 @@ StreamSlot::~StreamSlot() {
 
 void* StreamSlot::state_memory() { return SlotPool::extra_of(this); }
 
-StreamSlot::Extra& StreamSlot::extra() {
-  if (extra_ == nullptr) extra_ = std::make_unique<Extra>();
-  return *extra_;
+bool StreamSlot::make_extra() {
+  if (extra_ != nullptr) return true;
+  try {
+    extra_ = std::make_unique<Extra>();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
 }
 
 void StreamSlot::discard() {
@@ -54,17 +59,19 @@ int StreamSlot::begin_accepted(int descriptor) {
 int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind) {
   fd = descriptor;
   kind = descriptor_kind;
-  if (const int failed = reactor_.operations().add(*this); failed < 0) {
+  const int flags = reactor_.kernel().get_status_flags(fd);
+  const bool blocks = flags >= 0 && (flags & O_NONBLOCK) == 0;
+  const int failed = blocks && !make_extra() ? -ENOMEM : reactor_.operations().add(*this);
+  if (failed < 0) {
     discard();
     return failed;
   }
-  const int flags = reactor_.kernel().get_status_flags(fd);
   // Nothing comes from a terminal that is open for writing alone; reading it would be an error.
   const bool write_only = flags >= 0 && (flags & O_ACCMODE) == O_WRONLY;
   if (write_only && kind == DescriptorKind::kTerminal) set(kEndTold);
-  if (flags >= 0 && (flags & O_NONBLOCK) == 0) {
+  if (blocks) {
     reactor_.kernel().set_status_flags(fd, flags | O_NONBLOCK);
-    extra().status_flags = flags;
+    extra_->status_flags = flags;
     set(kFlags);
   }
   set(kOpening);
@@ -72,15 +79,20 @@ int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind) {
   return 0;
 }
 
-void StreamSlot::begin_connect(int descriptor, const Address& address,
-                               std::chrono::nanoseconds timeout) {
+int StreamSlot::begin_connect(int descriptor, const Address& address,
+                              std::chrono::nanoseconds timeout) {
+  const bool ends = timeout > std::chrono::nanoseconds::zero();
+  if (ends && !make_extra()) {
+    discard();
+    return -ENOMEM;
+  }
   fd = descriptor;
   set(kConnecting);
-  if (timeout > std::chrono::nanoseconds::zero()) {
-    extra().connect_deadline = reactor_.now() + timeout;
-    arm_timer();
-  }
   reactor_.operations().connect(*this, address.data(), address.size());
+  if (!ends) return 0;
+  extra_->connect_deadline = reactor_.now() + timeout;
+  arm_timer();
+  return 0;
 }
 
 void StreamSlot::on_connect(int result) {
@@ -93,7 +105,7 @@ void StreamSlot::on_connect(int result) {
 void StreamSlot::opened() {
   last_receive_ = last_send_ = reactor_.now();
   if (options_->idle_timeout.count() > 0 || options_->stall_timeout.count() > 0) arm_timer();
-  if (options_->on_open && !has(kMute)) {
+  if (options_->on_open && !has(kMute) && !closing) {
     Stream self = handle();
     options_->on_open(self);
   }
@@ -111,6 +123,15 @@ void StreamSlot::end(std::error_code reason) {
   if (timer_) reactor_.cancel_timer(timer_);
   if (has(kFlags)) reactor_.kernel().set_status_flags(fd, extra_->status_flags);
   reactor_.operations().close(*this);
+}
+
+// What this stream cannot go on without was not to be had: it is lost, and nothing else. Nobody
+// takes its descriptor over, since what had arrived may not all be delivered.
+void StreamSlot::out_of_memory() {
+  release_descriptor = false;
+  reason_ = errno_code(ENOMEM);
+  if (!closing) linger_none();
+  end(reason_);
 }
 
 void StreamSlot::on_closed() {
@@ -166,7 +187,8 @@ void StreamSlot::reset() {
 
 void StreamSlot::release(InlineFunction<void(int)> taker) {
   if (closing || has(kClosing)) return;
-  extra().taker = std::move(taker);
+  if (!make_extra()) return out_of_memory();
+  extra_->taker = std::move(taker);
   release_descriptor = true;
   set(kClosing);
   update_receiving();
@@ -179,9 +201,17 @@ void StreamSlot::on_receive(Slice&& bytes) {
   last_receive_ = reactor_.turn_time();
   if (has(kPausedByUser | kPausedByOutput | kClosing) || !held_.empty()) [[unlikely]] {
     if (has(kClosing) && !release_descriptor) return;
-    return held_.push(reactor_.turn().slices, std::move(bytes));
+    return hold(std::move(bytes));
   }
   deliver(std::move(bytes));
+}
+
+void StreamSlot::hold(Slice&& bytes) {
+  try {
+    held_.push(reactor_.turn().slices, std::move(bytes));
+  } catch (const std::bad_alloc&) {
+    out_of_memory();
+  }
 }
 
 void StreamSlot::deliver(Slice&& bytes) {
@@ -265,6 +295,7 @@ void StreamSlot::arm_timer() {
   if (due == TimePoint::max()) return;
   if (timer_ && reactor_.timers().restart(timer_, due)) return;
   timer_ = reactor_.start_timer_at(due, [this] { check_deadlines(); }, {.referenced = false});
+  if (!timer_) out_of_memory();  // it would wait for ever
 }
 
 void StreamSlot::check_deadlines() {

@@ -52,17 +52,18 @@ class TcpServer::Connections final : public StreamOwner {
 
   void drain(std::chrono::nanoseconds deadline) {
     listener_.close();
-    for (Stream& stream : all()) stream.close();
+    // Neither call ends a stream at once, so the list stays as it is.
+    for (StreamSlot* slot = first_; slot != nullptr; slot = slot->next_owned) slot->close();
     if (count_ == 0) return;
     reactor_.cancel_timer(drain_timer_);
-    drain_timer_ = reactor_.start_timer(deadline,
-                                        [this] {
-                                          for (Stream& stream : all()) stream.reset();
-                                        },
-                                        {.referenced = false});
+    drain_timer_ = reactor_.start_timer(deadline, [this] { reset_all(); }, {.referenced = false});
   }
 
  private:
+  void reset_all() {
+    for (StreamSlot* slot = first_; slot != nullptr; slot = slot->next_owned) slot->reset();
+  }
+
   void accept(int fd) {
     StreamSlot* slot = StreamSlot::make(reactor_, options_, this);
     if (slot == nullptr) return refuse(fd);

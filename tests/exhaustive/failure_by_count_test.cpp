@@ -20,15 +20,21 @@ class NoFault final : public Injector {
   bool next() override { return false; }
 };
 
+std::vector<Scenario> scenarios_of_calls() {
+  std::vector<Scenario> chosen = scenarios();
+  std::erase_if(chosen, [](const Scenario& scenario) { return scenario.of_memory; });
+  return chosen;
+}
+
 class FailureByCount : public testing::TestWithParam<std::tuple<Configuration, Scenario>> {
  protected:
   // What is wrong with one run: nothing, or some lines.
   std::string run(Injector& injector) {
-    const size_t descriptors = open_descriptors();
+    const size_t descriptors = machine().open_descriptors();
     const size_t bytes = allocations().live_bytes;
     std::string wrong = play(injector);
     if (!wrong.empty()) return wrong;
-    if (open_descriptors() != descriptors) wrong += "descriptors leak\n";
+    if (machine().open_descriptors() != descriptors) wrong += "descriptors leak\n";
     if (allocations().live_bytes != bytes) {
       wrong += "memory leaks: " +
                std::to_string(static_cast<int64_t>(allocations().live_bytes - bytes)) + " bytes\n";
@@ -69,15 +75,23 @@ class FailureByCount : public testing::TestWithParam<std::tuple<Configuration, S
   }
 };
 
-TEST_P(FailureByCount, SystemCalls) { fail_each(*make_call_injector()); }
-TEST_P(FailureByCount, Allocations) { fail_each(*make_allocation_injector()); }
+std::string name_of(const testing::TestParamInfo<FailureByCount::ParamType>& test) {
+  return std::get<0>(test.param).name + "_" + std::get<1>(test.param).name;
+}
 
-INSTANTIATE_TEST_SUITE_P(, FailureByCount,
-                         testing::Combine(testing::ValuesIn(offered_configurations()),
+class FailedCalls : public FailureByCount {};
+TEST_P(FailedCalls, EachInItsTurn) { fail_each(*make_call_injector()); }
+INSTANTIATE_TEST_SUITE_P(, FailedCalls,
+                         testing::Combine(testing::ValuesIn(real_configurations()),
+                                          testing::ValuesIn(scenarios_of_calls())),
+                         name_of);
+
+class FailedAllocations : public FailureByCount {};
+TEST_P(FailedAllocations, EachInItsTurn) { fail_each(*make_allocation_injector()); }
+INSTANTIATE_TEST_SUITE_P(, FailedAllocations,
+                         testing::Combine(testing::ValuesIn(real_configurations()),
                                           testing::ValuesIn(scenarios())),
-                         [](const auto& test) {
-                           return std::get<0>(test.param).name + "_" + std::get<1>(test.param).name;
-                         });
+                         name_of);
 
 }  // namespace
 }  // namespace eddy::test

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <vector>
 
 namespace eddy::test {
 namespace {
@@ -35,6 +36,25 @@ void accepts(Trial& trial) {
   trial.echo(trial.connect(), 1);
 }
 
+void serves_its_first(Trial& trial) {
+  trial.stand_cold();
+  const auto listening = trial.eddy([&] { return trial.server().listen("127.0.0.1:0"); });
+  trial.tolerate(listening.has_value(), "listen");
+  if (listening) trial.echo(trial.connect(), 1'000);
+}
+
+void serves_many(Trial& trial) {
+  trial.stand();
+  std::vector<PatternExchange> exchanges;
+  for (int i = 0; i < 80; ++i) exchanges.emplace_back(trial.connect(), 1'000);
+  trial.wait_for("all echoes", [&] {
+    return std::ranges::count_if(exchanges, [](auto& one) { return one.step(); }) == 80;
+  });
+  for (const PatternExchange& one : exchanges) {
+    if (!one.complete()) trial.lost("one of many");
+  }
+}
+
 void echoes_small(Trial& trial) {
   trial.stand();
   Peer& client = trial.connect();
@@ -43,7 +63,7 @@ void echoes_small(Trial& trial) {
 
 void echoes_large(Trial& trial) {
   trial.stand();
-  trial.echo(trial.connect(), 1'000'000);
+  trial.echo(trial.connect(), 300'000);
 }
 
 void ends_half(Trial& trial) {
@@ -59,16 +79,15 @@ void ends_half(Trial& trial) {
   if (!exchange.complete()) trial.lost("a client that had finished sending");
 }
 
-// The options of an echo server that tells which stream came last.
-StreamOptions options_that_show(Stream& latest) {
+StreamOptions options_that_show(Seen& seen) {
   StreamOptions options = echo_options();
-  options.on_open = [&latest](Stream& stream) { latest = stream; };
+  options.on_open = [&seen](Stream& stream) { seen.latest = stream; };
   return options;
 }
 
 void pauses_and_resumes(Trial& trial) {
-  Stream latest;
-  trial.stand(options_that_show(latest));
+  Stream& latest = trial.seen().latest;
+  trial.stand(options_that_show(trial.seen()));
   Peer& client = trial.connect();
   const Stream bystander = latest;
   PatternExchange exchange(client, 5'000);
@@ -116,7 +135,7 @@ void is_reset_by_its_peer(Trial& trial) {
 }
 
 void sends_with_done(Trial& trial) {
-  size_t done = 0;
+  size_t& done = trial.seen().done;
   trial.stand({.on_data = [&done](Stream& peer, Slice bytes) {
     peer.send(std::move(bytes), [&done](std::error_code) { ++done; });
   }});
@@ -129,8 +148,8 @@ void sends_with_done(Trial& trial) {
 
 void copies_and_releases(Trial& trial) {
   int released = 0;
-  Stream latest;
-  StreamOptions options = options_that_show(latest);
+  Stream& latest = trial.seen().latest;
+  StreamOptions options = options_that_show(trial.seen());
   options.on_data = [](Stream& peer, Slice bytes) { peer.send(bytes.view()); };
   trial.stand(std::move(options));
   const Stream bystander = latest;
@@ -346,8 +365,8 @@ void adopts_a_pipe(Trial& trial) {
 // --- The end
 
 void is_destroyed_with_things_open(Trial& trial) {
-  Stream latest;
-  trial.stand(options_that_show(latest));
+  Stream& latest = trial.seen().latest;
+  trial.stand(options_that_show(trial.seen()));
   const FullListener listener;
   const Descriptor counter(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   Outcome outcome;
@@ -372,6 +391,8 @@ const std::vector<Scenario>& scenarios() {
       {"SetUp", set_up},
       {"Listen", listens},
       {"Accept", accepts},
+      {"TheFirst", serves_its_first},
+      {"Many", serves_many, true},
       {"EchoSmall", echoes_small},
       {"EchoLarge", echoes_large},
       {"HalfClose", ends_half},

@@ -10,6 +10,7 @@ namespace eddy::test {
 struct Scenario {
   const char* name;
   void (*play)(Trial& trial);
+  bool of_memory = false;  // of interest where allocations fail, and too long elsewhere
 };
 
 const std::vector<Scenario>& scenarios();

@@ -27,6 +27,12 @@ void Trial::stand(StreamOptions stream_options) {
   may_fail_ = true;
 }
 
+void Trial::stand_cold() {
+  reactor_.emplace(injector_.kernel(), options_);
+  server_.emplace(*reactor_, echo_options());
+  may_fail_ = true;
+}
+
 bool Trial::make_reactor() {
   may_fail_ = true;
   eddy([&] { reactor_.emplace(injector_.kernel(), options_); });

@@ -18,6 +18,12 @@
 
 namespace eddy::test {
 
+// What the server's callbacks tell, for as long as the server may call them.
+struct Seen {
+  Stream latest;  // accepted last
+  size_t done = 0;
+};
+
 class Trial {
  public:
   Trial(Injector& injector, const ReactorOptions& reactor_options);
@@ -26,9 +32,13 @@ class Trial {
   // A reactor, a server and the bystander: nothing fails before they stand.
   void stand(StreamOptions stream_options);
   void stand();  // with an echo server
+  // A reactor and a server that does not listen yet: nothing has grown that could be short of
+  // memory.
+  void stand_cold();
   void forget_bystander() { bystander_ = nullptr; }
   Reactor& reactor() { return *reactor_; }
   TcpServer& server() { return *server_; }
+  Seen& seen() { return seen_; }
   // A reactor alone, whose set-up may fail: then false.
   bool make_reactor();
   void destroy_reactor();
@@ -63,6 +73,7 @@ class Trial {
   void expect_alive();
 
   Injector& injector_;
+  Seen seen_;
   const ReactorOptions options_;
   bool may_fail_ = false;
   bool has_turned_ = false;  // the first turn does the last of the set-up
