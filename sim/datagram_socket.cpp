@@ -322,17 +322,17 @@ void DatagramSocket::arrive(Simulation& simulation, const PacketRef& packet) {
     best.push_back(std::static_pointer_cast<DatagramSocket>(socket->shared_from_this()));
   }
   if (packet->is_broadcast) {
-    for (const auto& socket : best) socket->accept(packet->datagram);
+    for (const auto& socket : best) socket->enqueue(packet->datagram);
   } else if (best.empty()) {
     answer_unreachable(simulation, packet);
   } else if (best.back()->options_.flag(SOL_SOCKET, SO_REUSEPORT)) {
-    best[packet->datagram.source.port % best.size()]->accept(packet->datagram);
+    best[packet->datagram.source.port % best.size()]->enqueue(packet->datagram);
   } else {
-    best.back()->accept(packet->datagram);
+    best.back()->enqueue(packet->datagram);
   }
 }
 
-void DatagramSocket::accept(const Datagram& datagram) {
+void DatagramSocket::enqueue(const Datagram& datagram) {
   const size_t cost = cost_of(datagram.bytes);
   const auto capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_RCVBUF));
   if (received_cost_ + cost > capacity) {

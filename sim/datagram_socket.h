@@ -68,7 +68,7 @@ class DatagramSocket final : public Socket {
   void occupy_until(int64_t when_ns, size_t cost);
   // How well it fits; 0 if it does not.
   int match(const HostKernel& host, const Name& destination, const Name& source) const;
-  void accept(const Datagram& datagram);
+  void enqueue(const Datagram& datagram);
 
   Simulation& simulation_;
   HostKernel& host_;

@@ -270,10 +270,10 @@ TEST_P(ContractDatagram, NobodyThereIsToldToAConnectedSocket) {
       [&](int fd) { return -static_cast<int>(send(fd, "x")); },
       [&](int fd) { return error_of(fd); },
   };
-  for (size_t call = 0; call < 3; ++call) {
+  for (const auto& tell : told) {
     EXPECT_EQ(send(sender, "x"), 1);
     EXPECT_EQ(await(sender, EPOLLERR), uint32_t{EPOLLERR | EPOLLOUT});
-    const int error = told[call](sender);
+    const int error = tell(sender);
     EXPECT_EQ(error, ECONNREFUSED);
     EXPECT_EQ(readiness(sender), uint32_t{EPOLLOUT});
   }

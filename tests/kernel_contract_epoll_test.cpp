@@ -8,29 +8,29 @@ namespace {
 
 class ContractEpoll : public KernelContract {
  protected:
-  int add(int fd, uint32_t events) { return control(epoll_fd, EPOLL_CTL_ADD, fd, events); }
-  int modify(int fd, uint32_t events) { return control(epoll_fd, EPOLL_CTL_MOD, fd, events); }
-  int remove(int fd) { return control(epoll_fd, EPOLL_CTL_DEL, fd, 0); }
+  int add(int fd, uint32_t events) { return control(epoll_fd_, EPOLL_CTL_ADD, fd, events); }
+  int modify(int fd, uint32_t events) { return control(epoll_fd_, EPOLL_CTL_MOD, fd, events); }
+  int remove(int fd) { return control(epoll_fd_, EPOLL_CTL_DEL, fd, 0); }
   void send_and_arrive(const Ends& ends, std::string_view bytes) {
     EXPECT_EQ(send(ends.a, bytes), static_cast<ssize_t>(bytes.size()));
     await(ends.b, EPOLLIN);
   }
 
-  const int epoll_fd = epoll();
+  const int epoll_fd_ = epoll();
 };
 
 TEST_P(ContractEpoll, NothingIsReadyUntilSomethingArrives) {
   const Ends ends = connected();
   EXPECT_EQ(add(ends.b, EPOLLIN), 0);
-  EXPECT_EQ(poll(epoll_fd), Events{});
-  EXPECT_EQ(wait(epoll_fd, 1'000'000), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, 1'000'000), Events{});
   send(ends.a, "x");
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, ATimeOutIsWaitedOut) {
   const int64_t before_ns = kernel.monotonic_ns();
-  EXPECT_EQ(wait(epoll_fd, 3'000'000), Events{});
+  EXPECT_EQ(wait(epoll_fd_, 3'000'000), Events{});
   EXPECT_GE(kernel.monotonic_ns() - before_ns, 3'000'000);
 }
 
@@ -39,40 +39,40 @@ TEST_P(ContractEpoll, LevelTriggeredIsToldAsLongAsItHolds) {
   add(ends.b, EPOLLIN);
   send_and_arrive(ends, "abc");
   for (const char* byte : {"a", "b", "c"}) {
-    EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+    EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
     EXPECT_EQ(receive(ends.b, 1), byte);
   }
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, EdgeTriggeredIsToldOnceForEachArrival) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "abc");
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   EXPECT_EQ(receive(ends.b, 1), "a");
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   // More arrives though what was there is not read.
   EXPECT_EQ(send(ends.a, "d"), 1);
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, EdgeTriggeredTellsWhatIsReadyWhenItIsAdded) {
   const Ends ends = connected();
   send_and_arrive(ends, "x");
   add(ends.b, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN | EPOLLOUT}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN | EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, AnEdgeTellsEverythingThatHoldsThen) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLOUT}}));
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN | EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN | EPOLLOUT}}));
 }
 
 TEST_P(ContractEpoll, AnEdgeThatIsGoneWhenItIsLookedForIsNotTold) {
@@ -80,33 +80,33 @@ TEST_P(ContractEpoll, AnEdgeThatIsGoneWhenItIsLookedForIsNotTold) {
   add(ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "x");
   EXPECT_EQ(receive(ends.b), "x");
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, ModifyingLooksAnew) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
   EXPECT_EQ(modify(ends.b, EPOLLIN | EPOLLET), 0);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
   EXPECT_EQ(modify(ends.b, EPOLLOUT), 0);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLOUT}}));
   EXPECT_EQ(modify(ends.b, 0), 0);
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, OneShotIsToldOnceAndThenByModify) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLONESHOT);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   close(ends.a);
   await(ends.b, EPOLLRDHUP);
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   EXPECT_EQ(modify(ends.b, EPOLLIN | EPOLLONESHOT), 0);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, HangUpsAndErrorsAreToldUnasked) {
@@ -114,9 +114,9 @@ TEST_P(ContractEpoll, HangUpsAndErrorsAreToldUnasked) {
   add(ends.b, 0);
   set_linger(ends.a, 0);
   close(ends.a);
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, EPOLLERR | EPOLLHUP}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLERR | EPOLLHUP}}));
   EXPECT_EQ(error_of(ends.b), ECONNRESET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLHUP}}));
 }
 
 TEST_P(ContractEpoll, AHalfCloseIsToldOnlyToWhoAsks) {
@@ -125,7 +125,7 @@ TEST_P(ContractEpoll, AHalfCloseIsToldOnlyToWhoAsks) {
   add(ends.b, EPOLLRDHUP);
   control(other, EPOLL_CTL_ADD, ends.b, EPOLLIN);
   kernel.shutdown(ends.a, SHUT_WR);
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, EPOLLRDHUP}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLRDHUP}}));
   EXPECT_EQ(wait(other, kLongNs), (Events{{ends.b, EPOLLIN}}));
 }
 
@@ -133,24 +133,24 @@ TEST_P(ContractEpoll, AHalfCloseIsAnEdge) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLRDHUP | EPOLLET);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
   kernel.shutdown(ends.a, SHUT_WR);
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, kReadEnd}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, kReadEnd}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, RoomComesBackAsAnEdge) {
   const Ends ends = connected();
   add(ends.a, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.a, EPOLLOUT}}));
   const size_t sent = fill(ends.a);
   size_t received = 0;
   while (received < sent) {
     await(ends.b, EPOLLIN);
     received += drain(ends.b);
   }
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.a, EPOLLOUT}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, ASuccessfulConnectIsAnEdge) {
@@ -158,27 +158,27 @@ TEST_P(ContractEpoll, ASuccessfulConnectIsAnEdge) {
   const int client = tcp();
   EXPECT_EQ(connect(client, name_of(listening)), -EINPROGRESS);
   add(client, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{client, EPOLLOUT}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{client, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, AnIdleSocketThatIsAddedBeforeConnectHangsUpUntilThen) {
   const int listening = listener();
   const int client = tcp();
   add(client, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{client, EPOLLOUT | EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{client, EPOLLOUT | EPOLLHUP}}));
   EXPECT_EQ(connect(client, name_of(listening)), -EINPROGRESS);
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{client, EPOLLOUT}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{client, EPOLLOUT}}));
 }
 
 TEST_P(ContractEpoll, AListenerIsAnEdgeForEachConnection) {
   const int listening = listener();
   add(listening, EPOLLIN | EPOLLET);
   connect(tcp(), name_of(listening));
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{listening, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{listening, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   connect(tcp(), name_of(listening));
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{listening, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{listening, EPOLLIN}}));
 }
 
 // --- The list
@@ -188,25 +188,25 @@ TEST_P(ContractEpoll, WhatIsRemovedIsNotTold) {
   add(ends.b, EPOLLIN);
   send_and_arrive(ends, "x");
   EXPECT_EQ(remove(ends.b), 0);
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   EXPECT_EQ(remove(ends.b), -ENOENT);
   EXPECT_EQ(modify(ends.b, EPOLLIN), -ENOENT);
   EXPECT_EQ(add(ends.b, EPOLLIN), 0);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, MistakesAreRefused) {
   const int fd = tcp();
   EXPECT_EQ(add(fd, EPOLLIN), 0);
   EXPECT_EQ(add(fd, EPOLLIN), -EEXIST);
-  EXPECT_EQ(add(epoll_fd, EPOLLIN), -EINVAL);
+  EXPECT_EQ(add(epoll_fd_, EPOLLIN), -EINVAL);
   EXPECT_EQ(add(-1, EPOLLIN), -EBADF);
   EXPECT_EQ(control(fd, EPOLL_CTL_ADD, fd, EPOLLIN), -EINVAL);
   EXPECT_EQ(control(fd, EPOLL_CTL_ADD, pipe().a, EPOLLIN), -EINVAL);
   EXPECT_EQ(control(-1, EPOLL_CTL_ADD, fd, EPOLLIN), -EBADF);
-  EXPECT_EQ(control(epoll_fd, 99, fd, EPOLLIN), -EINVAL);
+  EXPECT_EQ(control(epoll_fd_, 99, fd, EPOLLIN), -EINVAL);
   epoll_event event;
-  EXPECT_EQ(kernel.epoll_wait(epoll_fd, &event, 0, 0), -EINVAL);
+  EXPECT_EQ(kernel.epoll_wait(epoll_fd_, &event, 0, 0), -EINVAL);
   EXPECT_EQ(kernel.epoll_wait(fd, &event, 1, 0), -EINVAL);
   EXPECT_EQ(kernel.epoll_wait(-1, &event, 1, 0), -EBADF);
 }
@@ -217,7 +217,7 @@ TEST_P(ContractEpoll, AClosedFileIsGone) {
   add(ends.b, EPOLLIN);
   send_and_arrive(ends, "x");
   close(ends.b);
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
   const int reused = tcp();
   EXPECT_EQ(reused, ends.b);
   EXPECT_EQ(modify(reused, EPOLLIN), -ENOENT);
@@ -230,11 +230,11 @@ TEST_P(ContractEpoll, ADuplicateKeepsTheEntryOfAClosedDescriptor) {
   const int same = duplicate(ends.b);
   close(ends.b);
   send(ends.a, "x");
-  EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLIN}}));
   EXPECT_EQ(remove(ends.b), -EBADF);
   EXPECT_EQ(remove(same), -ENOENT);
   close(same);
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd_), Events{});
 }
 
 TEST_P(ContractEpoll, DuplicatesAreEntriesOfTheirOwn) {
@@ -243,7 +243,7 @@ TEST_P(ContractEpoll, DuplicatesAreEntriesOfTheirOwn) {
   EXPECT_EQ(add(ends.b, EPOLLIN), 0);
   EXPECT_EQ(add(same, EPOLLIN), 0);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd).size(), 2U);
+  EXPECT_EQ(poll(epoll_fd_).size(), 2U);
 }
 
 TEST_P(ContractEpoll, TwoInstancesAreBothTold) {
@@ -252,7 +252,7 @@ TEST_P(ContractEpoll, TwoInstancesAreBothTold) {
   add(ends.b, EPOLLIN | EPOLLET);
   control(other, EPOLL_CTL_ADD, ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
   EXPECT_EQ(poll(other), (Events{{ends.b, EPOLLIN}}));
 }
 
@@ -265,7 +265,7 @@ TEST_P(ContractEpoll, WhatDoesNotFitIsToldNextAndNobodyStarves) {
   }
   Events told;
   for (int i = 0; i < 6; ++i) {
-    for (const auto& event : wait(epoll_fd, 0, 1)) told.push_back(event);
+    for (const auto& event : wait(epoll_fd_, 0, 1)) told.push_back(event);
   }
   ASSERT_EQ(told.size(), 6U);
   for (size_t i = 0; i < 6; ++i) {
@@ -280,19 +280,19 @@ TEST_P(ContractEpoll, TheOrderIsThatOfArrival) {
     add(counters.back(), EPOLLIN | EPOLLET);
   }
   for (const int i : {2, 0, 1}) kernel.write_eventfd(counters[static_cast<size_t>(i)]);
-  EXPECT_EQ(poll(epoll_fd),
+  EXPECT_EQ(poll(epoll_fd_),
             (Events{{counters[2], EPOLLIN}, {counters[0], EPOLLIN}, {counters[1], EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, AnInstanceIsReadableWhenItHasEvents) {
   const int counter = keep(kernel.eventfd());
   add(counter, EPOLLIN);
-  EXPECT_EQ(readiness(epoll_fd), 0U);
+  EXPECT_EQ(readiness(epoll_fd_), 0U);
   const int outer = epoll();
-  EXPECT_EQ(control(outer, EPOLL_CTL_ADD, epoll_fd, EPOLLIN), 0);
+  EXPECT_EQ(control(outer, EPOLL_CTL_ADD, epoll_fd_, EPOLLIN), 0);
   EXPECT_EQ(poll(outer), Events{});
   kernel.write_eventfd(counter);
-  EXPECT_EQ(poll(outer), (Events{{epoll_fd, EPOLLIN}}));
+  EXPECT_EQ(poll(outer), (Events{{epoll_fd_, EPOLLIN}}));
   EXPECT_EQ(kernel.read_eventfd(counter), 1);
   EXPECT_EQ(poll(outer), Events{});
 }
