@@ -60,6 +60,7 @@ int Uring::read_patience(const void* argument, size_t size, Patience& patience) 
 int Uring::get_events(unsigned wanted, const Patience& patience, bool submitted) {
   simulation_.waits_on(host_, shared_from_this());
   wanted = std::min(wanted, words_->cq_entries);
+  simulation_.settle();  // over loopback, what was submitted has its effect at once
   const bool had_events = has_events();
   run_task_work(std::max(kTaskWorkPerPass, wanted));
   if (completions_.flush()) signal();
