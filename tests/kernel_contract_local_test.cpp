@@ -18,6 +18,10 @@ class ContractLocal : public KernelContract {
     EXPECT_EQ(kernel.listen(fd, backlog), 0);
     return fd;
   }
+  // A name in the abstract namespace that no other process has.
+  std::string abstract(std::string_view name) {
+    return std::string(1, '\0') + std::to_string(kernel.process_id()) + std::string(name);
+  }
   ucred credentials(int fd) {
     ucred value = {};
     socklen_t length = sizeof value;
@@ -156,7 +160,7 @@ TEST_P(ContractLocal, AnUnconnectedStreamIsHungUp) {
 TEST_P(ContractLocal, ConnectingNowhereIsRefused) {
   const std::string name = path();
   EXPECT_EQ(connect(stream(), local(name)), -ENOENT);
-  EXPECT_EQ(connect(stream(), local({"\0nobody has this name", 21})), -ECONNREFUSED);
+  EXPECT_EQ(connect(stream(), local(abstract("nobody"))), -ECONNREFUSED);
   const int listening = listener_at(local(name));
   close(listening);
   EXPECT_EQ(connect(stream(), local(name)), -ECONNREFUSED);
@@ -274,7 +278,7 @@ TEST_P(ContractLocal, SeqpacketKeepsMessagesApart) {
 // --- Names
 
 TEST_P(ContractLocal, AnAbstractNameGoesWithItsSocket) {
-  const std::string_view name("\0eddy.kernel.contract", 21);
+  const std::string name = abstract("somebody");
   const int listening = listener_at(local(name));
   EXPECT_EQ(local_name_of(listening), name);
   EXPECT_EQ(bind(stream(), local(name)), -EADDRINUSE);
@@ -285,8 +289,8 @@ TEST_P(ContractLocal, AnAbstractNameGoesWithItsSocket) {
 }
 
 TEST_P(ContractLocal, AbstractNamesMayHaveAnyBytes) {
-  const std::string_view shorter("\0eddy\0contract", 13);
-  const std::string_view longer("\0eddy\0contract\0", 15);
+  const std::string shorter = abstract({"with\0in", 7});
+  const std::string longer = shorter + '\0';
   const int listening = listener_at(local(shorter));
   EXPECT_EQ(connect(stream(), local(longer)), -ECONNREFUSED);
   EXPECT_EQ(connect(stream(), local(shorter)), 0);
@@ -323,12 +327,15 @@ TEST_P(ContractLocal, NamesThatAreTooLongOrOfAnotherFamilyAreRefused) {
 }
 
 TEST_P(ContractLocal, AnAbstractNameMayFillItsRoom) {
-  LocalName name = local(std::string_view("\0", 1));
-  memset(name.address.sun_path + 1, 'n', sizeof name.address.sun_path - 1);
+  std::string whole = abstract("");
+  whole.resize(sizeof(sockaddr_un::sun_path), 'n');
+  LocalName name;
+  name.address.sun_family = AF_UNIX;
+  memcpy(name.address.sun_path, whole.data(), whole.size());
   name.length = sizeof name.address;
   const int fd = stream();
   EXPECT_EQ(bind(fd, name), 0);
-  EXPECT_EQ(local_name_of(fd), std::string(1, '\0') + std::string(107, 'n'));
+  EXPECT_EQ(local_name_of(fd), whole);
 }
 
 // --- Options
