@@ -8,7 +8,10 @@ namespace eddy::test {
 namespace {
 
 // Chooses for itself, whatever the environment asks the other tests for.
-class FaultSetup : public testing::Test {
+class FaultSetup : public testing::TestWithParam<Configuration> {
+ private:
+  const Machine machine_{GetParam().simulated};  // before all else, and gone after it
+
  protected:
   void SetUp() override {
     if (const char* value = getenv("EDDY_BACKEND")) asked_ = value;
@@ -38,11 +41,11 @@ class FaultSetup : public testing::Test {
     EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_);
   }
   bool has_uring() {
-    return choose_backend(linux_kernel(), {.backend = BackendKind::kUring}).has_value();
+    return choose_backend(plain_kernel(), {.backend = BackendKind::kUring}).has_value();
   }
   FaultPlan& plan() { return kernel_.plan(); }
 
-  FaultyKernel kernel_{linux_kernel()};
+  FaultyKernel kernel_{plain_kernel()};
   const size_t descriptors_at_start_ = machine().open_descriptors();
 
  private:
@@ -51,17 +54,17 @@ class FaultSetup : public testing::Test {
 
 #if EDDY_HAS_URING
 
-TEST_F(FaultSetup, UringForbiddenWithEperm) {
+TEST_P(FaultSetup, UringForbiddenWithEperm) {
   plan().fail(SystemCall::kUringSetup, EPERM, kEveryTime);
   expect_epoll_because("io_uring_setup: Operation not permitted");
 }
 
-TEST_F(FaultSetup, UringForbiddenWithEnosys) {
+TEST_P(FaultSetup, UringForbiddenWithEnosys) {
   plan().fail(SystemCall::kUringSetup, ENOSYS, kEveryTime);
   expect_epoll_because("io_uring_setup: Function not implemented");
 }
 
-TEST_F(FaultSetup, UringWithoutDescriptors) {
+TEST_P(FaultSetup, UringWithoutDescriptors) {
   plan().fail(SystemCall::kUringSetup, EMFILE, kEveryTime);
   expect_epoll_because("io_uring_setup: Too many open files (this process has as many open files");
 }
@@ -78,34 +81,34 @@ class FaultSetupOperation : public FaultSetup {
   }
 };
 
-TEST_F(FaultSetupOperation, Accept) { expect_needed(UringOperation::kAccept, "io_uring accept"); }
-TEST_F(FaultSetupOperation, Receive) {
+TEST_P(FaultSetupOperation, Accept) { expect_needed(UringOperation::kAccept, "io_uring accept"); }
+TEST_P(FaultSetupOperation, Receive) {
   expect_needed(UringOperation::kReceive, "io_uring multishot receive");
 }
-TEST_F(FaultSetupOperation, Send) { expect_needed(UringOperation::kSend, "io_uring send"); }
-TEST_F(FaultSetupOperation, Connect) {
+TEST_P(FaultSetupOperation, Send) { expect_needed(UringOperation::kSend, "io_uring send"); }
+TEST_P(FaultSetupOperation, Connect) {
   expect_needed(UringOperation::kConnect, "io_uring connect");
 }
-TEST_F(FaultSetupOperation, Poll) { expect_needed(UringOperation::kPoll, "io_uring poll"); }
-TEST_F(FaultSetupOperation, Cancel) { expect_needed(UringOperation::kCancel, "io_uring cancel"); }
-TEST_F(FaultSetupOperation, Close) { expect_needed(UringOperation::kClose, "io_uring close"); }
-TEST_F(FaultSetupOperation, FilesUpdate) {
+TEST_P(FaultSetupOperation, Poll) { expect_needed(UringOperation::kPoll, "io_uring poll"); }
+TEST_P(FaultSetupOperation, Cancel) { expect_needed(UringOperation::kCancel, "io_uring cancel"); }
+TEST_P(FaultSetupOperation, Close) { expect_needed(UringOperation::kClose, "io_uring close"); }
+TEST_P(FaultSetupOperation, FilesUpdate) {
   expect_needed(UringOperation::kFilesUpdate, "io_uring files");
 }
 
-TEST_F(FaultSetup, BufferRingsForbidden) {
+TEST_P(FaultSetup, BufferRingsForbidden) {
   if (!has_uring()) return expect_epoll_because("io_uring");
   plan().fail(SystemCall::kUringRegister, EACCES, kEveryTime);
   expect_epoll_because("Permission denied");
 }
 
-TEST_F(FaultSetup, RingCannotBeMapped) {
+TEST_P(FaultSetup, RingCannotBeMapped) {
   if (!has_uring()) return expect_epoll_because("io_uring");
   plan().fail(SystemCall::kUringMap, ENOMEM, kEveryTime);
   expect_epoll_because("mmap of the io_uring: Cannot allocate memory");
 }
 
-class FaultSetupOf : public FaultSetup, public testing::WithParamInterface<Configuration> {
+class FaultSetupOf : public FaultSetup {
  protected:
   void SetUp() override {}
   void TearDown() override { EXPECT_EQ(machine().open_descriptors(), descriptors_at_start_); }
@@ -140,7 +143,7 @@ TEST_P(FaultSetupOf, EveryCallFailsOnce) {
   for (const int error : {ENOMEM, EMFILE, EPERM, EINTR}) {
     bool failed_in_setup = true;
     for (uint64_t n = 0; failed_in_setup; ++n) {
-      FaultyKernel kernel(linux_kernel());
+      FaultyKernel kernel(plain_kernel());
       kernel.plan().fail(SystemCall::kAny, error, {.after = n});
       {
         Reactor reactor(kernel, GetParam().options);
@@ -161,7 +164,7 @@ TEST_P(FaultSetupOf, EveryCallFailsOnce) {
 }
 EDDY_ON_EVERY_CONFIGURATION(FaultSetupOf);
 
-TEST_F(FaultSetup, NoEpoll) {
+TEST_P(FaultSetup, NoEpoll) {
   plan().fail(SystemCall::kEpollCreate, EMFILE);
   const Reactor reactor(kernel_, {.backend = BackendKind::kEpoll});
   ASSERT_TRUE(reactor.error());
@@ -170,12 +173,16 @@ TEST_F(FaultSetup, NoEpoll) {
   EXPECT_NE(reactor.error()->advice().find("ulimit -n"), std::string::npos);
 }
 
-TEST_F(FaultSetup, NoMemoryForBuffers) {
+TEST_P(FaultSetup, NoMemoryForBuffers) {
   plan().fail(SystemCall::kMapMemory, ENOMEM);
   const Reactor reactor(kernel_, {.backend = BackendKind::kEpoll});
   ASSERT_TRUE(reactor.error());
   EXPECT_EQ(reactor.error()->code(), std::errc::not_enough_memory);
 }
+
+std::vector<Configuration> machines() { return {{"Linux", {}, false}, {"Simulated", {}, true}}; }
+EDDY_ON_CONFIGURATIONS(FaultSetup, machines());
+EDDY_ON_CONFIGURATIONS(FaultSetupOperation, machines());
 
 }  // namespace
 }  // namespace eddy::test
