@@ -45,7 +45,7 @@ enum class Fault : uint8_t {
   kCompletionLate,      // ready, but told later
   kCompletionsReordered,
   kCancelLost,          // the target completes all the same
-  kCancelOrder,         // the cancellation's completion comes before the target's
+  kCancelOrder,         // the target's completion comes before the cancellation's
   kZeroCopyLate,        // its notification hangs on
   kZeroCopyCopied,      // the kernel copied after all
   kUringForbidden,      // EPERM or ENOSYS from io_uring_setup
