@@ -219,14 +219,10 @@ int TcpSocket::shutdown(int how) {
   }
   if (connection_ == nullptr || !side().established || side().dead) return -ENOTCONN;
   TcpSide& mine = side();
-  if (how == SHUT_RD || how == SHUT_RDWR) {
-    mine.shut_for_receiving = true;
-    wake(POLLIN | POLLRDNORM | POLLRDHUP);
-  }
-  if ((how == SHUT_WR || how == SHUT_RDWR) && !mine.shut_for_sending) {
-    connection_->send_fin(mine);
-    wake(POLLOUT | POLLWRNORM);
-  }
+  if (how != SHUT_WR) mine.shut_for_receiving = true;
+  if (how != SHUT_RD && !mine.shut_for_sending) connection_->send_fin(mine);
+  // Everybody, whatever they wait for: inet_shutdown in net/ipv4/af_inet.c.
+  wake(POLLIN | POLLRDNORM | POLLRDHUP | POLLOUT | POLLWRNORM | POLLHUP);
   return 0;
 }
 

@@ -181,6 +181,70 @@ TEST_P(ContractEpoll, AListenerIsAnEdgeForEachConnection) {
   EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{listening, EPOLLIN}}));
 }
 
+TEST_P(ContractEpoll, ShuttingOneselfIsAnEdge) {
+  for (const int how : {SHUT_RD, SHUT_WR, SHUT_RDWR}) {
+    const Ends ends = connected();
+    add(ends.a, EPOLLOUT | EPOLLET);
+    EXPECT_EQ(poll(epoll_fd_), (Events{{ends.a, EPOLLOUT}}));
+    EXPECT_EQ(kernel.shutdown(ends.a, how), 0);
+    const uint32_t hung_up = how == SHUT_RDWR ? uint32_t{EPOLLHUP} : 0;
+    EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.a, EPOLLOUT | hung_up}})) << how;
+    remove(ends.a);
+  }
+}
+
+TEST_P(ContractEpoll, AResetIsAnEdgeForEverything) {
+  const Ends ends = connected();
+  add(ends.b, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLOUT}}));
+  set_linger(ends.a, 0);
+  close(ends.a);
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, kHungUp | EPOLLOUT | EPOLLERR}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(receive(ends.b), "ECONNRESET");
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+}
+
+TEST_P(ContractEpoll, ARefusalIsAnEdge) {
+  const int listening = listener();
+  const sockaddr_in nobody = name_of(listening);
+  close(listening);
+  const int client = tcp();
+  connect(client, nobody);
+  add(client, EPOLLOUT | EPOLLET);
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{client, EPOLLOUT | EPOLLERR | EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+}
+
+TEST_P(ContractEpoll, ReadingIsNoEdgeForAWriterWithRoom) {
+  const Ends ends = connected();
+  add(ends.a, EPOLLIN | EPOLLOUT | EPOLLET);
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.a, EPOLLOUT}}));
+  send_and_arrive(ends, "x");
+  EXPECT_EQ(receive(ends.b), "x");
+  EXPECT_EQ(wait(epoll_fd_, 10'000'000), Events{});
+}
+
+TEST_P(ContractEpoll, UrgentDataIsAnEdge) {
+  const Ends ends = connected();
+  add(ends.b, EPOLLIN | EPOLLPRI | EPOLLET);
+  EXPECT_EQ(send(ends.a, "!", MSG_OOB), 1);
+  await(ends.b, EPOLLPRI);
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLPRI}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+}
+
+TEST_P(ContractEpoll, ALocalPeersEndIsAnEdge) {
+  const Ends ends = pair(SOCK_STREAM);
+  add(ends.b, EPOLLIN | EPOLLRDHUP | EPOLLET);
+  kernel.shutdown(ends.a, SHUT_WR);
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, kReadEnd}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+  close(ends.a);
+  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, kHungUp}}));
+  EXPECT_EQ(poll(epoll_fd_), Events{});
+}
+
 // --- The list
 
 TEST_P(ContractEpoll, WhatIsRemovedIsNotTold) {

@@ -239,6 +239,35 @@ TEST_P(ContractStream, AResetSocketHasNoPeer) {
   EXPECT_EQ(name_of(ends.b).sin_port, port);
 }
 
+TEST_P(ContractStream, AResetWhileBytesWaitDropsThem) {
+  const Ends ends = connected();
+  fill(ends.a);
+  close(ends.b);
+  EXPECT_EQ(await(ends.a, EPOLLERR), kHungUp | EPOLLOUT | EPOLLERR);
+  EXPECT_EQ(send(ends.a, "x"), -ECONNRESET);
+  EXPECT_EQ(send(ends.a, "x"), -EPIPE);
+}
+
+TEST_P(ContractStream, BytesForAShutReaderAreTaken) {
+  const Ends ends = connected();
+  EXPECT_EQ(kernel.shutdown(ends.a, SHUT_RD), 0);
+  EXPECT_EQ(send(ends.b, "unheard"), 7);
+  EXPECT_EQ(send(ends.a, "open"), 4);
+  await(ends.b, EPOLLIN);
+  EXPECT_EQ(receive(ends.b), "open");
+  EXPECT_EQ(readiness(ends.b), uint32_t{EPOLLOUT});
+}
+
+TEST_P(ContractStream, ACloseAfterBytesThatArriveLateIsAReset) {
+  const Ends ends = connected();
+  close(ends.a);
+  await(ends.b, EPOLLRDHUP);
+  EXPECT_EQ(receive(ends.b), "end");
+  EXPECT_EQ(send(ends.b, "late"), 4);
+  EXPECT_EQ(await(ends.b, EPOLLERR), kHungUp | EPOLLOUT | EPOLLERR);
+  EXPECT_EQ(error_of(ends.b), EPIPE);
+}
+
 // --- Windows
 
 TEST_P(ContractStream, AFullConnectionIsNotWritableUntilItIsRead) {
@@ -283,91 +312,6 @@ TEST_P(ContractStream, AReadStopsAtTheUrgentByteAndTheNextStepsOverIt) {
   await(ends.b, EPOLLPRI | EPOLLIN);
   EXPECT_EQ(receive(ends.b), "ab");
   EXPECT_EQ(receive(ends.b), "cd");
-}
-
-// --- Descriptors
-
-TEST_P(ContractStream, ADuplicateKeepsTheConnectionOpen) {
-  const Ends ends = connected();
-  const int same = duplicate(ends.a);
-  close(ends.a);
-  EXPECT_EQ(readiness(ends.b), uint32_t{EPOLLOUT});
-  EXPECT_EQ(send(same, "still"), 5);
-  await(ends.b, EPOLLIN);
-  EXPECT_EQ(receive(ends.b), "still");
-  close(same);
-  EXPECT_EQ(await(ends.b, EPOLLRDHUP), kReadEnd | EPOLLOUT);
-}
-
-TEST_P(ContractStream, ShutdownIsSeenThroughADuplicate) {
-  const Ends ends = connected();
-  const int same = duplicate(ends.a);
-  EXPECT_EQ(kernel.shutdown(ends.a, SHUT_WR), 0);
-  EXPECT_EQ(send(same, "x"), -EPIPE);
-  EXPECT_EQ(kernel.set_status_flags(same, 0), 0);
-  EXPECT_EQ(kernel.get_status_flags(ends.a), kernel.get_status_flags(same));
-}
-
-TEST_P(ContractStream, WhatIsNotOpenIsABadDescriptor) {
-  const int closed = tcp();
-  close(closed);
-  for (const int fd : {closed, -1}) {
-    EXPECT_EQ(kernel.close(fd), -EBADF);
-    EXPECT_EQ(send(fd, "x"), -EBADF);
-    EXPECT_EQ(receive(fd), "EBADF");
-    EXPECT_EQ(read(fd), "EBADF");
-    EXPECT_EQ(write(fd, "x"), -EBADF);
-    EXPECT_EQ(kernel.listen(fd, 1), -EBADF);
-    EXPECT_EQ(kernel.accept4(fd, nullptr, nullptr, 0), -EBADF);
-    EXPECT_EQ(kernel.shutdown(fd, SHUT_RD), -EBADF);
-    EXPECT_EQ(connect(fd, inet("127.0.0.1", 1)), -EBADF);
-    EXPECT_EQ(get(fd, SOL_SOCKET, SO_TYPE), -EBADF);
-    EXPECT_EQ(kernel.descriptor_kind(fd), -EBADF);
-  }
-}
-
-TEST_P(ContractStream, WhatIsNotASocketSaysSo) {
-  const int fd = keep(kernel.eventfd());
-  EXPECT_EQ(send(fd, "x"), -ENOTSOCK);
-  EXPECT_EQ(receive(fd), "ENOTSOCK");
-  EXPECT_EQ(kernel.listen(fd, 1), -ENOTSOCK);
-  EXPECT_EQ(kernel.accept4(fd, nullptr, nullptr, 0), -ENOTSOCK);
-  EXPECT_EQ(kernel.shutdown(fd, SHUT_RD), -ENOTSOCK);
-  EXPECT_EQ(connect(fd, inet("127.0.0.1", 1)), -ENOTSOCK);
-  EXPECT_EQ(bind(fd, inet("127.0.0.1", 0)), -ENOTSOCK);
-  EXPECT_EQ(get(fd, SOL_SOCKET, SO_TYPE), -ENOTSOCK);
-  EXPECT_EQ(set(fd, SOL_SOCKET, SO_KEEPALIVE, 1), -ENOTSOCK);
-}
-
-TEST_P(ContractStream, DescriptorsAreTheLowestFreeNumbers) {
-  const int first = tcp();
-  const int second = tcp();
-  const int third = tcp();
-  EXPECT_LT(first, second);
-  EXPECT_LT(second, third);
-  close(second);
-  close(first);
-  EXPECT_EQ(tcp(), first);
-  EXPECT_EQ(keep(kernel.eventfd()), second);
-}
-
-TEST_P(ContractStream, DescriptorsTellTheirKind) {
-  const auto kind = [&](int fd) { return static_cast<DescriptorKind>(kernel.descriptor_kind(fd)); };
-  EXPECT_EQ(kind(tcp()), DescriptorKind::kSocket);
-  EXPECT_EQ(kind(udp()), DescriptorKind::kSocket);
-  EXPECT_EQ(kind(pair(SOCK_STREAM).a), DescriptorKind::kSocket);
-  EXPECT_EQ(kind(pipe().a), DescriptorKind::kPipe);
-  EXPECT_EQ(kind(keep(kernel.eventfd())), DescriptorKind::kOther);
-  EXPECT_EQ(kind(epoll()), DescriptorKind::kOther);
-}
-
-TEST_P(ContractStream, UnknownKindsOfSocketAreRefused) {
-  EXPECT_EQ(kernel.socket(9999, SOCK_STREAM, 0), -EAFNOSUPPORT);
-  EXPECT_EQ(kernel.socket(AF_INET, 99, 0), -EINVAL);
-  EXPECT_EQ(kernel.socket(AF_INET, SOCK_STREAM, IPPROTO_UDP), -EPROTONOSUPPORT);
-  EXPECT_EQ(kernel.socket(AF_UNIX, SOCK_RDM, 0), -ESOCKTNOSUPPORT);
-  int descriptors[2];
-  EXPECT_EQ(kernel.socketpair(AF_INET, SOCK_STREAM, 0, descriptors), -EOPNOTSUPP);
 }
 
 EDDY_ON_EVERY_KERNEL(ContractStream);
