@@ -37,7 +37,8 @@ void Epoll::remove(Entry& entry) {
 }
 
 uint32_t Epoll::readiness() {
-  const bool any = std::ranges::any_of(ready_, [](Entry* entry) { return entry->ready_events() != 0; });
+  const bool any =
+      std::ranges::any_of(ready_, [](Entry* entry) { return entry->ready_events() != 0; });
   return any ? POLLIN | POLLRDNORM : 0;
 }
 

@@ -50,8 +50,8 @@ const char* to_string(Fault fault) { return kKinds[static_cast<size_t>(fault)].n
 void Faults::swarm() {
   for (size_t kind = 0; kind < kFaults; ++kind) {
     const bool on = tape_.draw(2) != 0;
-    rates_[kind] = on ? static_cast<uint32_t>(tape_.draw(kKinds[kind].most) + 1) >> tape_.draw(5)
-                      : 0;
+    rates_[kind] =
+        on ? static_cast<uint32_t>(tape_.draw(kKinds[kind].most) + 1) >> tape_.draw(5) : 0;
   }
 }
 

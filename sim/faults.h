@@ -15,43 +15,43 @@ namespace eddy::sim {
 
 enum class Fault : uint8_t {
   // System calls
-  kInterrupted,         // EINTR, of a call that waits or moves bytes
-  kSpuriousReadiness,   // an event with nothing behind it
-  kEventsSplit,         // a wait gives fewer events than there are
-  kShortSend,           // a send takes a part of what there is room for
-  kSmallSegments,       // bytes arrive in pieces of any size
-  kNoMemory,            // ENOMEM or ENOBUFS from set-up calls; map_memory fails
-  kNoDescriptors,       // EMFILE or ENFILE
+  kInterrupted,        // EINTR, of a call that waits or moves bytes
+  kSpuriousReadiness,  // an event with nothing behind it
+  kEventsSplit,        // a wait gives fewer events than there are
+  kShortSend,          // a send takes a part of what there is room for
+  kSmallSegments,      // bytes arrive in pieces of any size
+  kNoMemory,           // ENOMEM or ENOBUFS from set-up calls; map_memory fails
+  kNoDescriptors,      // EMFILE or ENFILE
   // Accept
-  kAcceptAborted,       // ECONNABORTED, EPROTO, EPERM, ENETDOWN, EHOSTUNREACH: the connection is lost
-  kAcceptExhausted,     // EMFILE, ENFILE, ENOBUFS, ENOMEM: it waits
+  kAcceptAborted,    // ECONNABORTED, EPROTO, EPERM, ENETDOWN, EHOSTUNREACH: the connection is lost
+  kAcceptExhausted,  // EMFILE, ENFILE, ENOBUFS, ENOMEM: it waits
   // Connect
   kConnectRefused,
   kConnectUnreachable,  // ENETUNREACH or EHOSTUNREACH
   kConnectLost,         // no answer ever
   kConnectNoPort,       // EADDRNOTAVAIL
   // The network
-  kReset,               // a connection is reset
-  kDelayed,             // a segment is late
-  kClogged,             // one direction between two hosts stands still for a while
-  kPartitioned,         // both do
+  kReset,        // a connection is reset
+  kDelayed,      // a segment is late
+  kClogged,      // one direction between two hosts stands still for a while
+  kPartitioned,  // both do
   kDatagramLost,
   kDatagramDuplicated,
   kDatagramReordered,
   // io_uring
-  kSubmissionsSplit,    // enter takes fewer entries than it is given
-  kEnterBusy,           // EBUSY or EAGAIN: none
-  kMultishotEnds,       // without F_MORE, though nothing is wrong
-  kCompletionLate,      // ready, but told later
+  kSubmissionsSplit,  // enter takes fewer entries than it is given
+  kEnterBusy,         // EBUSY or EAGAIN: none
+  kMultishotEnds,     // without F_MORE, though nothing is wrong
+  kCompletionLate,    // ready, but told later
   kCompletionsReordered,
-  kCancelLost,          // the target completes all the same
-  kCancelOrder,         // the target's completion comes before the cancellation's
-  kZeroCopyLate,        // its notification hangs on
-  kZeroCopyCopied,      // the kernel copied after all
-  kUringForbidden,      // EPERM or ENOSYS from io_uring_setup
+  kCancelLost,      // the target completes all the same
+  kCancelOrder,     // the target's completion comes before the cancellation's
+  kZeroCopyLate,    // its notification hangs on
+  kZeroCopyCopied,  // the kernel copied after all
+  kUringForbidden,  // EPERM or ENOSYS from io_uring_setup
   // Clocks
   kWallClockJumps,
-  kStall,               // the host does not run for a while
+  kStall,  // the host does not run for a while
   kCount,
 };
 inline constexpr size_t kFaults = static_cast<size_t>(Fault::kCount);

@@ -42,7 +42,7 @@ class HostKernel final : public Kernel {
   int descriptor_limit = 1024;
   UringLimits uring_limits;
   std::array<Uring*, 16> registered_rings = {};  // IORING_REGISTER_RING_FDS, of its one thread
-  int duplicate(int fd);  // dup(2)
+  int duplicate(int fd);                         // dup(2)
   // What TCP sockets begin with, as getsockopt(2) shows it; 0 is Linux's own.
   int send_buffer_bytes = 0;
   int receive_buffer_bytes = 0;

@@ -176,19 +176,20 @@ std::string Simulation::describe() const {
   for (const auto& driven : loops_) {
     text += "\n  " + driven->host->name() + ": ";
     text += driven->loop->in_turn() ? "waits for an event without an end"
-            : driven->loop->due_ns() == kNever ? "has nothing to do, and no timer"
-                                               : "next timer at " +
-                                                     seconds(driven->loop->due_ns() - kBeginningNs);
+            : driven->loop->due_ns() == kNever
+                ? "has nothing to do, and no timer"
+                : "next timer at " + seconds(driven->loop->due_ns() - kBeginningNs);
     text += ", " + std::to_string(driven->host->open_descriptors()) + " descriptors open";
     for (const auto& [number, connection] : network->connections()) {
       for (const TcpSide& side : connection->sides) {
         if (side.host != driven->host || side.socket == nullptr) continue;
         const TcpSide& other = connection->sides[&side == &connection->sides[0] ? 1 : 0];
-        text += "\n    tcp " + side.name.to_string() + ":" + std::to_string(side.name.port) + " to " +
-                other.name.to_string() + ":" +
-                std::to_string(other.name.port) + ": " +
-                (side.dead ? "ended" : side.established ? "open" : "connecting") + ", " +
-                std::to_string(side.received.size()) + " bytes unread, " +
+        text += "\n    tcp " + side.name.to_string() + ":" + std::to_string(side.name.port) +
+                " to " + other.name.to_string() + ":" + std::to_string(other.name.port) + ": " +
+                (side.dead          ? "ended"
+                 : side.established ? "open"
+                                    : "connecting") +
+                ", " + std::to_string(side.received.size()) + " bytes unread, " +
                 std::to_string(side.to_send.size() + side.in_flight) + " unsent";
       }
     }

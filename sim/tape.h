@@ -27,9 +27,7 @@ class Tape {
     return least + static_cast<int64_t>(draw(static_cast<uint64_t>(most - least) + 1));
   }
   // True `in_65536` times out of 65,536. An impossible event draws nothing.
-  bool chance(uint32_t in_65536) {
-    return in_65536 != 0 && draw(kCertain) >= kCertain - in_65536;
-  }
+  bool chance(uint32_t in_65536) { return in_65536 != 0 && draw(kCertain) >= kCertain - in_65536; }
   template <typename T>
   const T& any_of(std::span<const T> candidates) {
     return candidates[draw(candidates.size())];
