@@ -1,11 +1,11 @@
 # The installed tree: the libraries, the public headers, a CMake package and a pkg-config file.
 #
 # A header of core or net is public unless its name ends in _internal.h or begins with a backend's
-# name (epoll_, uring_).
+# name (epoll_, uring_). Of sim, the world and what it is told are public; the model is not.
 
 include(CMakePackageConfigHelpers)
 
-install(TARGETS eddy_core eddy_net EXPORT eddy)
+install(TARGETS eddy_core eddy_net eddy_sim EXPORT eddy)
 foreach(folder core net)
   install(DIRECTORY ${folder}/
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/eddy/${folder}
@@ -14,6 +14,9 @@ foreach(folder core net)
     PATTERN "epoll_*" EXCLUDE
     PATTERN "uring_*" EXCLUDE)
 endforeach()
+
+install(FILES sim/faults.h sim/tape.h sim/uring_limits.h sim/world.h
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/eddy/sim)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/eddy)
 install(EXPORT eddy FILE eddy-targets.cmake NAMESPACE eddy:: DESTINATION ${package_dir})

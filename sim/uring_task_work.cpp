@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "uring_checksum.h"
+#include <eddy/sim/uring_checksum.h>
 
 namespace eddy::sim {
 namespace {

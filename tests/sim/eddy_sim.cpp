@@ -38,6 +38,7 @@ struct Arguments {
   unsigned jobs = 2;
   bool stop_at_first = false;
   bool trace = false;
+  bool hashes = false;
   bool calm = false;
 };
 
@@ -126,6 +127,18 @@ int check_faults(const SwarmOutcome& outcome) {
   return status;
 }
 
+// What must be the same whatever the compiler, the sanitizers and the addresses.
+int print_hashes(const Arguments& arguments) {
+  for (uint64_t seed = arguments.first; seed < arguments.first + arguments.count; ++seed) {
+    for (const BackendKind backend : backends_of(arguments.backend)) {
+      const auto outcome = run_scenario({.seed = seed, .backend = backend, .calm = is_calm(seed)});
+      printf("%" PRIu64 " %s %016" PRIx64 " %" PRIu64 "\n", seed, to_string(backend),
+             outcome.trace_hash, outcome.operations);
+    }
+  }
+  return 0;
+}
+
 int run_many(const Arguments& arguments) {
   const auto backends = backends_of(arguments.backend);
   const SwarmOutcome outcome = run_swarm({.first = arguments.first,
@@ -169,6 +182,7 @@ int run(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--stop-at-first", arguments.stop_at_first, "No more seeds after one that failed");
   app.add_flag("--trace", arguments.trace, "Print each event of the seed");
+  app.add_flag("--hashes", arguments.hashes, "With --count: print the hash of each seed's trace");
   app.add_flag("--calm", arguments.calm,
                "Only faults that break no connection (each fifth seed is so)");
   app.footer("Exit status: 0 everything held; 1 something did not; 2 bad arguments.");
@@ -188,6 +202,7 @@ int run(int argc, char** argv) {
   canary_that_sings = static_cast<Canary>(std::ranges::find(kCanaries, canary) - kCanaries);
 #endif
   if (!arguments.seeds_file.empty()) return run_file(arguments);
+  if (arguments.hashes) return print_hashes(arguments);
   if (arguments.count != 0) return run_many(arguments);
   if (app.count("--seed") != 0) return run_one(arguments);
   fputs("eddy-sim: nothing to do: give --seed, --count or --seeds\n", stderr);

@@ -53,7 +53,7 @@ struct ConnectionPlan {
 struct Plan {
   bool calm = false;  // no fault that breaks a connection: everything comes out the same
   bool swarm = false;
-  bool forbid_uring = false;  // the kernel refuses it: a reactor that may choose has epoll
+  bool forbid_uring = false;   // the kernel refuses it: a reactor that may choose has epoll
   bool server_drives = false;  // the test runs the server's loop, rather than the world
   nanoseconds chaos{0};        // how long faults strike
   ReactorOptions server_reactor;
