@@ -180,9 +180,8 @@ TEST_P(FaultSetup, NoMemoryForBuffers) {
   EXPECT_EQ(reactor.error()->code(), std::errc::not_enough_memory);
 }
 
-std::vector<Configuration> machines() { return {{"Linux", {}, false}, {"Simulated", {}, true}}; }
-EDDY_ON_CONFIGURATIONS(FaultSetup, machines());
-EDDY_ON_CONFIGURATIONS(FaultSetupOperation, machines());
+EDDY_ON_EVERY_MACHINE(FaultSetup);
+EDDY_ON_EVERY_MACHINE(FaultSetupOperation);
 
 }  // namespace
 }  // namespace eddy::test

@@ -1,7 +1,6 @@
 // The decorator itself: what it does to calls, to epoll and to a ring, and that it does nothing
 // else.
 #include <eddy/core/faulty_kernel.h>
-#include <eddy/core/linux_kernel.h>
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -12,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "support/configurations.h"
 #include "support/descriptors.h"
 
 #if EDDY_HAS_URING
@@ -24,7 +24,10 @@ namespace {
 
 using namespace std::chrono_literals;  // NOLINT: for tests
 
-class FaultyKernelTest : public testing::Test {
+class FaultyKernelTest : public testing::TestWithParam<Configuration> {
+ private:
+  const Machine machine_{GetParam().simulated};  // before all else, and gone after it
+
  protected:
   void SetUp() override {
     int pair[2];
@@ -42,12 +45,12 @@ class FaultyKernelTest : public testing::Test {
     return count < 0 ? std::to_string(count) : std::string(room.data(), static_cast<size_t>(count));
   }
 
-  FaultyKernel kernel_{linux_kernel()};
+  FaultyKernel kernel_{plain_kernel()};
   Descriptor here_;
   Descriptor there_;
 };
 
-TEST_F(FaultyKernelTest, WithoutAPlanEverythingIsAsItWas) {
+TEST_P(FaultyKernelTest, WithoutAPlanEverythingIsAsItWas) {
   EXPECT_EQ(send("hello"), 5);
   EXPECT_EQ(receive(), "hello");
   EXPECT_EQ(plan().calls(SystemCall::kSend), 1U);
@@ -55,7 +58,7 @@ TEST_F(FaultyKernelTest, WithoutAPlanEverythingIsAsItWas) {
   EXPECT_EQ(plan().fired().failed_calls, 0U);
 }
 
-TEST_F(FaultyKernelTest, ARuleSkipsRepeatsAndEnds) {
+TEST_P(FaultyKernelTest, ARuleSkipsRepeatsAndEnds) {
   plan().fail(SystemCall::kSend, EPIPE, {.after = 2, .every = 3, .times = 2});
   std::vector<bool> failed;
   for (int i = 0; i < 10; ++i) failed.push_back(send("x") == -EPIPE);
@@ -65,14 +68,14 @@ TEST_F(FaultyKernelTest, ARuleSkipsRepeatsAndEnds) {
   EXPECT_EQ(receive(), "xxxxxxxx");
 }
 
-TEST_F(FaultyKernelTest, TheNthCallOfAnyKind) {
+TEST_P(FaultyKernelTest, TheNthCallOfAnyKind) {
   plan().fail(SystemCall::kAny, ENOMEM, {.after = 1});
   EXPECT_EQ(send("x"), 1);
   EXPECT_EQ(receive(), std::to_string(-ENOMEM));
   EXPECT_EQ(receive(), "x");
 }
 
-TEST_F(FaultyKernelTest, AHookSeesTheCallAndDecides) {
+TEST_P(FaultyKernelTest, AHookSeesTheCallAndDecides) {
   plan().decide(SystemCall::kSend, [&](const FaultPlan::Seen& seen) -> std::optional<int64_t> {
     EXPECT_EQ(seen.fd, there_.get());
     if (seen.argument > 3) return -EMSGSIZE;
@@ -82,14 +85,14 @@ TEST_F(FaultyKernelTest, AHookSeesTheCallAndDecides) {
   EXPECT_EQ(send("one"), 3);
 }
 
-TEST_F(FaultyKernelTest, ClearedItFailsNoMore) {
+TEST_P(FaultyKernelTest, ClearedItFailsNoMore) {
   plan().fail(SystemCall::kAny, EIO, {.times = kAlways});
   EXPECT_EQ(send("x"), -EIO);
   plan().clear();
   EXPECT_EQ(send("x"), 1);
 }
 
-TEST_F(FaultyKernelTest, ShortTransfersMoveTheFirstBytes) {
+TEST_P(FaultyKernelTest, ShortTransfersMoveTheFirstBytes) {
   plan().shorten(SystemCall::kSendmsg, 4);
   plan().shorten(SystemCall::kRecv, 1);
   std::string first = "abc";
@@ -105,14 +108,14 @@ TEST_F(FaultyKernelTest, ShortTransfersMoveTheFirstBytes) {
 }
 
 // close(2): the descriptor is gone whatever it says.
-TEST_F(FaultyKernelTest, AFailedCloseClosesAllTheSame) {
+TEST_P(FaultyKernelTest, AFailedCloseClosesAllTheSame) {
   const size_t before = machine().open_descriptors();
   plan().fail(SystemCall::kClose, EINTR);
   EXPECT_EQ(kernel_.close(there_.release()), -EINTR);
   EXPECT_EQ(machine().open_descriptors(), before - 1);
 }
 
-TEST_F(FaultyKernelTest, ClocksMoveWhenTold) {
+TEST_P(FaultyKernelTest, ClocksMoveWhenTold) {
   const int64_t monotonic = kernel_.monotonic_ns();
   const int64_t realtime = kernel_.realtime_ns();
   kernel_.jump(-1h);
@@ -123,14 +126,14 @@ TEST_F(FaultyKernelTest, ClocksMoveWhenTold) {
   EXPECT_GE(kernel_.realtime_ns() - realtime, std::chrono::nanoseconds(1h).count());
 }
 
-TEST_F(FaultyKernelTest, TheSameSeedFailsTheSameCalls) {
+TEST_P(FaultyKernelTest, TheSameSeedFailsTheSameCalls) {
   const auto results = [&](uint64_t seed) {
     plan().chaos(seed, {.interrupt = 0.3, .would_block = 0.2, .shorten = 0.3});
     std::vector<ssize_t> seen;
     for (int i = 0; i < 200; ++i) {
       seen.push_back(send("0123456789"));
       std::array<char, 4096> room;
-      linux_kernel().recv(here_.get(), room.data(), room.size(), 0);
+      plain_kernel().recv(here_.get(), room.data(), room.size(), 0);
     }
     return seen;
   };
@@ -138,6 +141,7 @@ TEST_F(FaultyKernelTest, TheSameSeedFailsTheSameCalls) {
   EXPECT_EQ(results(7), once);
   EXPECT_NE(results(8), once);
 }
+EDDY_ON_EVERY_MACHINE(FaultyKernelTest);
 
 // --- epoll
 
@@ -161,7 +165,7 @@ class FaultyEpoll : public FaultyKernelTest {
   Descriptor epoll_;
 };
 
-TEST_F(FaultyEpoll, WhatIsDeniedIsToldAgain) {
+TEST_P(FaultyEpoll, WhatIsDeniedIsToldAgain) {
   send("hello");
   EXPECT_EQ(wait(), EPOLLIN | EPOLLOUT);
   plan().fail(SystemCall::kRecv, EAGAIN);
@@ -172,7 +176,7 @@ TEST_F(FaultyEpoll, WhatIsDeniedIsToldAgain) {
   EXPECT_EQ(wait(), 0U);
 }
 
-TEST_F(FaultyEpoll, WhatIsCutShortIsToldAgain) {
+TEST_P(FaultyEpoll, WhatIsCutShortIsToldAgain) {
   send("hello");
   wait();
   plan().shorten(SystemCall::kRecv, 2);
@@ -183,7 +187,7 @@ TEST_F(FaultyEpoll, WhatIsCutShortIsToldAgain) {
 }
 
 // Edge-triggered, it is told once; told again, it comes with the rest.
-TEST_F(FaultyEpoll, AHangUpThatWasToldIsToldAgain) {
+TEST_P(FaultyEpoll, AHangUpThatWasToldIsToldAgain) {
   there_.reset();
   EXPECT_EQ(wait() & (EPOLLIN | EPOLLHUP), EPOLLIN | EPOLLHUP);
   plan().fail(SystemCall::kRecv, EAGAIN);
@@ -191,7 +195,7 @@ TEST_F(FaultyEpoll, AHangUpThatWasToldIsToldAgain) {
   EXPECT_EQ(wait(), EPOLLIN | EPOLLHUP);
 }
 
-TEST_F(FaultyEpoll, SpuriousReadiness) {
+TEST_P(FaultyEpoll, SpuriousReadiness) {
   plan().spurious_readiness();
   EXPECT_EQ(wait(), EPOLLIN | EPOLLOUT);
   EXPECT_EQ(receive(), std::to_string(-EAGAIN));
@@ -199,13 +203,14 @@ TEST_F(FaultyEpoll, SpuriousReadiness) {
   EXPECT_EQ(wait(), 0U);
 }
 
-TEST_F(FaultyEpoll, OnlyAddingFails) {
+TEST_P(FaultyEpoll, OnlyAddingFails) {
   plan().fail(SystemCall::kEpollCtl, ENOSPC, {.times = kAlways});
   epoll_event event = {.events = EPOLLIN, .data = {.u64 = 77}};
   EXPECT_EQ(kernel_.epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, here_.get(), &event), 0);
   EXPECT_EQ(kernel_.epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, there_.get(), &event), -ENOSPC);
   EXPECT_EQ(kernel_.epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, here_.get(), nullptr), 0);
 }
+EDDY_ON_EVERY_MACHINE(FaultyEpoll);
 
 // --- io_uring
 
@@ -219,7 +224,7 @@ class FaultyRing : public FaultyKernelTest {
     auto queue =
         UringQueue::open(kernel_, {.entries = entries, .completion_entries = completion_entries});
     if (!queue) {
-      EXPECT_FALSE(UringQueue::open(linux_kernel(), {}));
+      EXPECT_FALSE(UringQueue::open(plain_kernel(), {}));
       return false;
     }
     queue_ = std::move(*queue);
@@ -247,8 +252,10 @@ class FaultyRing : public FaultyKernelTest {
 
   std::unique_ptr<UringQueue> queue_;
 };
+// A poll that goes on, which eddy does not use and the simulation has not.
+class FaultyRingOnLinux : public FaultyRing {};
 
-TEST_F(FaultyRing, WithoutAPlanEverythingIsAsItWas) {
+TEST_P(FaultyRing, WithoutAPlanEverythingIsAsItWas) {
   if (!open()) return;
   send(1, "hello");
   send(2, "world!");
@@ -256,7 +263,7 @@ TEST_F(FaultyRing, WithoutAPlanEverythingIsAsItWas) {
   EXPECT_EQ(receive(), "helloworld!");
 }
 
-TEST_F(FaultyRing, AFailedSubmissionNeverReachesTheKernel) {
+TEST_P(FaultyRing, AFailedSubmissionNeverReachesTheKernel) {
   if (!open()) return;
   plan().fail(UringOperation::kSend, ECONNRESET, {.after = 1});
   for (uint64_t i = 1; i <= 3; ++i) send(i, "x");
@@ -266,7 +273,7 @@ TEST_F(FaultyRing, AFailedSubmissionNeverReachesTheKernel) {
   EXPECT_EQ(receive(), "xx");
 }
 
-TEST_F(FaultyRing, AShortSend) {
+TEST_P(FaultyRing, AShortSend) {
   if (!open()) return;
   plan().shorten(UringOperation::kSend, 2);
   send(1, "hello");
@@ -274,7 +281,7 @@ TEST_F(FaultyRing, AShortSend) {
   EXPECT_EQ(receive(), "he");
 }
 
-TEST_F(FaultyRing, ADelayedCompletionCountsEnters) {
+TEST_P(FaultyRing, ADelayedCompletionCountsEnters) {
   if (!open()) return;
   plan().delay(UringOperation::kSend, 2);
   send(1, "a");
@@ -285,7 +292,7 @@ TEST_F(FaultyRing, ADelayedCompletionCountsEnters) {
 }
 
 // A sleep would last for ever: nothing else comes.
-TEST_F(FaultyRing, ADelayDoesNotOutlastASleep) {
+TEST_P(FaultyRing, ADelayDoesNotOutlastASleep) {
   if (!open()) return;
   plan().delay(UringOperation::kSend, 3);
   send(1, "a");
@@ -296,7 +303,7 @@ TEST_F(FaultyRing, ADelayDoesNotOutlastASleep) {
   EXPECT_EQ(completion.user_data, 1U);
 }
 
-TEST_F(FaultyRing, CompletionsOfOneOperationKeepTheirOrder) {
+TEST_P(FaultyRingOnLinux, CompletionsOfOneOperationKeepTheirOrder) {
   if (!open()) return;
   io_uring_sqe& entry = queue_->next_entry();
   io_uring_prep_poll_multishot(&entry, here_.get(), POLLIN);
@@ -309,7 +316,7 @@ TEST_F(FaultyRing, CompletionsOfOneOperationKeepTheirOrder) {
   }
 }
 
-TEST_F(FaultyRing, AMultishotThatEndsEarly) {
+TEST_P(FaultyRingOnLinux, AMultishotThatEndsEarly) {
   if (!open()) return;
   io_uring_sqe& entry = queue_->next_entry();
   io_uring_prep_poll_multishot(&entry, here_.get(), POLLIN);
@@ -325,7 +332,7 @@ TEST_F(FaultyRing, AMultishotThatEndsEarly) {
   EXPECT_EQ(plan().fired().ended_multishots, 1U);
 }
 
-TEST_F(FaultyRing, ACancellationThatLoses) {
+TEST_P(FaultyRing, ACancellationThatLoses) {
   if (!open()) return;
   io_uring_sqe& poll = queue_->next_entry();
   io_uring_prep_poll_add(&poll, here_.get(), POLLIN);
@@ -340,7 +347,7 @@ TEST_F(FaultyRing, ACancellationThatLoses) {
             (std::set<std::string>{"1:-125", "2:-114"}));
 }
 
-TEST_F(FaultyRing, AClampedQueueOverflowsAndLosesNothing) {
+TEST_P(FaultyRing, AClampedQueueOverflowsAndLosesNothing) {
   plan().clamp_rings(2, 2);
   if (!open(64, 256)) return;
   for (uint64_t i = 0; i < 20; ++i)
@@ -355,7 +362,7 @@ TEST_F(FaultyRing, AClampedQueueOverflowsAndLosesNothing) {
 }
 
 // Only the failures of such a send are told, and in the enter that made it.
-TEST_F(FaultyRing, SilentSuccessIsSilentAndItsFailureIsInTime) {
+TEST_P(FaultyRing, SilentSuccessIsSilentAndItsFailureIsInTime) {
   if (!open()) return;
   plan().delay(UringOperation::kAny, 5, {.times = kAlways});
   plan().fail(UringOperation::kSend, EAGAIN, {.after = 1});
@@ -365,6 +372,8 @@ TEST_F(FaultyRing, SilentSuccessIsSilentAndItsFailureIsInTime) {
   EXPECT_EQ(receive(), "xyxxy");
   for (int i = 0; i < 10; ++i) EXPECT_EQ(enter(), Told{});
 }
+EDDY_ON_EVERY_MACHINE(FaultyRing);
+EDDY_ON_CONFIGURATIONS(FaultyRingOnLinux, std::vector{every_machine().front()});
 
 #endif
 

@@ -69,6 +69,11 @@ inline std::vector<Configuration> real_configurations() {
   return found;
 }
 
+// For suites that choose their backends themselves.
+inline std::vector<Configuration> every_machine() {
+  return {{"Linux", {}, false}, {"Simulated", {}, true}};
+}
+
 }  // namespace eddy::test
 
 #define EDDY_ON_CONFIGURATIONS(suite, configurations)                  \
@@ -78,3 +83,4 @@ inline std::vector<Configuration> real_configurations() {
   EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::offered_configurations())
 #define EDDY_ON_EVERY_REAL_CONFIGURATION(suite) \
   EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::real_configurations())
+#define EDDY_ON_EVERY_MACHINE(suite) EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::every_machine())
