@@ -21,7 +21,6 @@ Client::Client(Reactor& reactor, const Plan& plan, const ConnectionPlan& connect
       plan_(plan),
       connection_(connection),
       server_(server),
-      failures_(failures),
       order_(failures, "client " + std::to_string(connection.id)),
       choices_(connection.seed),
       to_server_(to_server(connection.id)),

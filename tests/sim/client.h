@@ -49,7 +49,6 @@ class Client {
   const Plan& plan_;
   const ConnectionPlan& connection_;
   const Address server_;
-  Failures& failures_;
   CallbackOrder order_;
   sim::Tape choices_;
   const Content to_server_;
