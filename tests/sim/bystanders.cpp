@@ -14,9 +14,8 @@ using std::chrono::milliseconds;
 
 }  // namespace
 
-Bystanders::Bystanders(sim::World& world, Reactor& reactor, sim::Host host, uint64_t seed,
-                       Failures& failures)
-    : world_(world), reactor_(reactor), host_(host), failures_(failures), choices_(seed) {
+Bystanders::Bystanders(Reactor& reactor, sim::Host host, uint64_t seed, Failures& failures)
+    : reactor_(reactor), host_(host), failures_(failures), choices_(seed) {
   if (host_.pipe(pipe_, O_NONBLOCK) == 0) {
     auto watched =
         reactor_.watch(pipe_[0], Interest::kReadable, [this](Interest) { read_from_pipe(); });

@@ -15,8 +15,7 @@ namespace eddy::test {
 
 class Bystanders {
  public:
-  Bystanders(sim::World& world, Reactor& reactor, sim::Host host, uint64_t seed,
-             Failures& failures);
+  Bystanders(Reactor& reactor, sim::Host host, uint64_t seed, Failures& failures);
   ~Bystanders();
   Bystanders(const Bystanders&) = delete;
   Bystanders& operator=(const Bystanders&) = delete;
@@ -40,7 +39,6 @@ class Bystanders {
   void read_from_pipe();
   bool chance(uint64_t one_in) { return choices_.draw(one_in) == 0; }
 
-  sim::World& world_;
   Reactor& reactor_;
   sim::Host host_;
   Failures& failures_;

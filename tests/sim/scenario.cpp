@@ -111,8 +111,8 @@ bool Scenario::start_site(Site& site, const ReactorOptions& options) {
   }
   site.idle_slots = site.reactor->stats().slots;
   site.idle_descriptors = site.host.open_descriptors();
-  site.bystanders = std::make_unique<Bystanders>(*world_, *site.reactor, site.host,
-                                                 world_->draw(UINT64_MAX), failures_);
+  site.bystanders =
+      std::make_unique<Bystanders>(*site.reactor, site.host, world_->draw(UINT64_MAX), failures_);
   return true;
 }
 
