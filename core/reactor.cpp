@@ -209,15 +209,16 @@ bool Reactor::prepare() {
   if (time_to_wait(kForever) != 0) run_sleep_hooks();
   const bool awaited = backend_->submit();
   in_turn_ = false;
-  return awaited || backend_->has_ready() || !deferred_.empty() || !mailbox_.prepare_sleep();
+  return awaited || backend_->has_ready() || !deferred_.empty() || !retired_.empty() ||
+         !mailbox_.prepare_sleep();
 }
 
 void Reactor::drive() { work_left_ = run_once(std::chrono::nanoseconds::zero()) && prepare(); }
 
 bool Reactor::has_work() const {
   if (error_) return false;
-  return work_left_ || !turn_->dirty.empty() || !deferred_.empty() || backend_->has_ready() ||
-         backend_->has_unsubmitted();
+  return work_left_ || !turn_->dirty.empty() || !deferred_.empty() || !retired_.empty() ||
+         backend_->has_ready() || backend_->has_unsubmitted();
 }
 
 int64_t Reactor::due_ns() {
@@ -233,7 +234,7 @@ void Reactor::start_asked_for() {
 }
 
 int64_t Reactor::time_to_wait(int64_t timeout_ns) {
-  if (timeout_ns == 0 || !deferred_.empty() || backend_->has_ready() ||
+  if (timeout_ns == 0 || !deferred_.empty() || !retired_.empty() || backend_->has_ready() ||
       stop_.load(std::memory_order_relaxed)) {
     return 0;
   }

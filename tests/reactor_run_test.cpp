@@ -1,4 +1,5 @@
 // The loop: what it runs, in which order, and when it ends.
+#include <eddy/net/connector.h>
 #include <stdlib.h>
 
 #include "support/stream_test.h"
@@ -38,6 +39,27 @@ TEST_P(ReactorRun, AConnectionKeepsItUntilItsEnd) {
   reactor().start_timer(10ms, [this] { peer.close(); });
   EXPECT_EQ(reactor().run(), 0);
   EXPECT_EQ(server->connections(), 0U);
+}
+
+// What was refused outside a turn is cleared away, and nothing is waited for.
+TEST_P(ReactorRun, ReturnsAfterAConnectThatWasRefused) {
+  Connector connector(reactor(), journal.options(), {.source = *Address::parse("192.0.2.1:0")});
+  ASSERT_FALSE(connector.connect("127.0.0.1:7"));
+  bool waited = false;
+  const TimerId late = reactor().start_timer(
+      kDeadline, [&] { waited = true, reactor().stop(); }, {.referenced = false});
+  EXPECT_EQ(reactor().run(), 0);
+  EXPECT_FALSE(waited);
+  EXPECT_FALSE(reactor().alive());
+  reactor().cancel_timer(late);
+}
+
+TEST_P(ReactorRun, AForeignLoopDoesNotWaitAfterAConnectThatWasRefused) {
+  Connector connector(reactor(), journal.options(), {.source = *Address::parse("192.0.2.1:0")});
+  ASSERT_FALSE(connector.connect("127.0.0.1:7"));
+  EXPECT_TRUE(reactor().prepare());
+  EXPECT_TRUE(reactor().run_once(0ns));
+  EXPECT_FALSE(reactor().alive());
 }
 
 TEST_P(ReactorRun, RefAndUnref) {
