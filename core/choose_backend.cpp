@@ -46,6 +46,10 @@ Result<BackendChoice> try_uring(Kernel&, const ReactorOptions&) {
 
 #endif
 
+BackendChoice epoll_because(const Error& why) {
+  return {.kind = BackendKind::kEpoll, .reason = "no io_uring: " + why.message()};
+}
+
 }  // namespace
 
 const char* to_string(BackendKind kind) {
@@ -65,8 +69,14 @@ Result<BackendChoice> choose_backend(Kernel& kernel, const ReactorOptions& optio
   }
   auto choice = try_uring(kernel, options);
   if (choice || *wanted == BackendKind::kUring) return choice;
-  return BackendChoice{.kind = BackendKind::kEpoll,
-                       .reason = "no io_uring: " + choice.error().message()};
+  return epoll_because(choice.error());
+}
+
+std::optional<BackendChoice> second_choice(const BackendChoice& first,
+                                           const ReactorOptions& options, const Error& why) {
+  const auto wanted = wanted_backend(options);
+  if (first.kind != BackendKind::kUring || wanted != BackendKind::kAuto) return std::nullopt;
+  return epoll_because(why);
 }
 
 BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& wanted) {

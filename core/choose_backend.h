@@ -4,6 +4,7 @@
 #include <eddy/core/backend.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace eddy {
@@ -24,6 +25,11 @@ struct BackendChoice {
 // EDDY_BACKEND=epoll|uring|auto overrides `options.backend`; any other value is an error. Asking
 // for io_uring where the kernel refuses it is an error too; with `kAuto` it means epoll.
 Result<BackendChoice> choose_backend(Kernel& kernel, const ReactorOptions& options);
+
+// Another one, where the first choice was free and could not be made after all: epoll in io_uring's
+// place, and why. Nothing where there is no other.
+std::optional<BackendChoice> second_choice(const BackendChoice& first,
+                                           const ReactorOptions& options, const Error& why);
 
 // The segments that suit the choice: where io_uring cannot consume a buffer in parts, small ones.
 BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& wanted);

@@ -17,12 +17,6 @@ Histogram make_loop_histogram() { return Histogram({.highest = 60'000'000'000, .
 
 TimePoint to_time(int64_t ns) { return TimePoint(std::chrono::nanoseconds(ns)); }
 
-TimePoint after(TimePoint from, std::chrono::nanoseconds delay) {
-  if (delay <= std::chrono::nanoseconds::zero()) return from;
-  const bool overflows = delay > TimePoint::max() - from;
-  return overflows ? TimePoint::max() : from + delay;
-}
-
 }  // namespace
 
 // --- Beginning and end
@@ -56,13 +50,13 @@ Result<void> Reactor::set_up(const ReactorOptions& options) {
   auto choice = choose_backend(kernel_, options);
   if (!choice) return std::unexpected(choice.error());
   choice_ = *choice;
-  ring_ = BufferRing::make(kernel_, suitable_buffers(choice_, options.buffers));
-  if (ring_ == nullptr) return failure(-ENOMEM, "mmap", "buffer ring");
-  turn_.emplace(kernel_, *ring_);
-  output_room_.emplace(*ring_);
-  auto backend = make_backend(choice_, *turn_, options);
-  if (!backend) return std::unexpected(backend.error());
-  backend_ = std::move(*backend);
+  if (auto made = make_backend_and_buffers(options); !made) {
+    // What was tried out was smaller: the limits that this process has may allow no more.
+    auto second = second_choice(choice_, options, made.error());
+    if (!second) return made;
+    choice_ = *second;
+    if (made = make_backend_and_buffers(options); !made) return made;
+  }
   waker_.fd = kernel_.eventfd();
   if (waker_.fd < 0) return failure(waker_.fd, "eventfd");
   auto wake =
@@ -70,6 +64,18 @@ Result<void> Reactor::set_up(const ReactorOptions& options) {
   if (!wake) return std::unexpected(wake.error());
   wake->set_keeps_alive(false);
   kernel_.attach(*this);
+  return {};
+}
+
+Result<void> Reactor::make_backend_and_buffers(const ReactorOptions& options) {
+  output_room_.reset();
+  ring_ = BufferRing::make(kernel_, suitable_buffers(choice_, options.buffers));
+  if (ring_ == nullptr) return failure(-ENOMEM, "mmap", "buffer ring");
+  turn_.emplace(kernel_, *ring_);
+  output_room_.emplace(*ring_);
+  auto backend = make_backend(choice_, *turn_, options);
+  if (!backend) return std::unexpected(backend.error());
+  backend_ = std::move(*backend);
   return {};
 }
 

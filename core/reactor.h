@@ -210,6 +210,7 @@ class Reactor final : private Loop {
   int64_t due_ns() override;
 
   Result<void> set_up(const ReactorOptions& options);
+  Result<void> make_backend_and_buffers(const ReactorOptions& options);
   Result<void> check_thread();
   void enlist(Slot& slot);
   Result<size_t> turn_once(int64_t timeout_ns);

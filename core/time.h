@@ -21,4 +21,12 @@ struct MonotonicClock {
 
 using TimePoint = MonotonicClock::time_point;
 
+// `from` and so long after it; no earlier than `from`, and at the end of time where that would be
+// beyond it.
+inline TimePoint after(TimePoint from, std::chrono::nanoseconds delay) {
+  if (delay <= std::chrono::nanoseconds::zero()) return from;
+  const bool overflows = delay > TimePoint::max() - from;
+  return overflows ? TimePoint::max() : from + delay;
+}
+
 }  // namespace eddy

@@ -344,7 +344,7 @@ Result<std::unique_ptr<Backend>> make_uring_backend(Turn& turn,
   if (!queue) return std::unexpected(queue.error());
   auto backend = std::make_unique<UringBackend>(turn, options, std::move(*queue));
   if (const int failed = backend->open_buffers(); failed < 0) {
-    return failure(failed, "io_uring_register of a buffer ring");
+    return uring_failure(failed, "io_uring_register of a buffer ring");
   }
   return backend;
 }

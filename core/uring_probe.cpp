@@ -46,7 +46,7 @@ class Trial {
     if (ring_ == nullptr) return failure(-ENOMEM, "mmap");
     buffers_.emplace(*ring_);
     if (const int failed = buffers_->open(kernel_, *queue_, incremental); failed < 0) {
-      return failure(failed, "io_uring_register of a buffer ring");
+      return uring_failure(failed, "io_uring_register of a buffer ring");
     }
     const int failed =
         kernel_.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair_);

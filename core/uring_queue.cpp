@@ -25,6 +25,14 @@ T* at(void* base, uint32_t offset) {
 
 }  // namespace
 
+// The kernel counts a ring's memory among what the user has locked (RLIMIT_MEMLOCK, getrlimit(2)).
+std::unexpected<Error> uring_failure(int negative_errno, const char* call) {
+  return failure(negative_errno, call, {},
+                 negative_errno == -ENOMEM
+                     ? "raise the limit on locked memory, ulimit -l or RLIMIT_MEMLOCK, or use epoll"
+                     : "");
+}
+
 Result<std::unique_ptr<UringQueue>> UringQueue::open(Kernel& kernel, const Options& options) {
   io_uring_params parameters = {};
   parameters.flags = kSetupFlags | uring::kSetupNoSqArray;
@@ -36,7 +44,7 @@ Result<std::unique_ptr<UringQueue>> UringQueue::open(Kernel& kernel, const Optio
     parameters.cq_entries = options.completion_entries;
     fd = kernel.uring_setup(options.entries, &parameters);
   }
-  if (fd < 0) return failure(fd, "io_uring_setup");
+  if (fd < 0) return uring_failure(fd, "io_uring_setup");
   std::unique_ptr<UringQueue> queue(new (std::nothrow) UringQueue(kernel, options, fd, parameters));
   if (queue == nullptr) {
     kernel.close(fd);
@@ -45,7 +53,7 @@ Result<std::unique_ptr<UringQueue>> UringQueue::open(Kernel& kernel, const Optio
   if ((parameters.features & kNeededFeatures) != kNeededFeatures) {
     return failure(-EOPNOTSUPP, "io_uring_setup");
   }
-  if (!queue->map(parameters)) return failure(-ENOMEM, "mmap of the io_uring");
+  if (!queue->map(parameters)) return uring_failure(-ENOMEM, "mmap of the io_uring");
   return queue;
 }
 

@@ -15,6 +15,9 @@
 
 namespace eddy {
 
+// An Error of what makes a ring or its memory. ENOMEM brings what to do.
+std::unexpected<Error> uring_failure(int negative_errno, const char* call);
+
 class UringQueue {
  public:
   struct Options {

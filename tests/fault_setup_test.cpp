@@ -108,6 +108,38 @@ TEST_P(FaultSetup, RingCannotBeMapped) {
   expect_epoll_because("mmap of the io_uring: Cannot allocate memory");
 }
 
+// The ring that is tried out is small, and so are its buffers: the real one may be refused where
+// they are not. Whichever call it is at which the memory ends, there is a reactor.
+TEST_P(FaultSetup, AFullSizedRingCannotBeHad) {
+  if (!has_uring()) return expect_epoll_because("io_uring");
+  for (const auto call : {SystemCall::kUringSetup, SystemCall::kUringMap}) {
+    std::string last_reason;
+    for (uint64_t n = 0, fired = 1; fired != 0; ++n) {
+      FaultyKernel kernel(plain_kernel());
+      kernel.plan().fail(call, ENOMEM, {.after = n, .times = kAlways});
+      const Reactor reactor(kernel);
+      EXPECT_FALSE(reactor.error()) << n << ": " << reactor.error()->message();
+      fired = kernel.plan().fired().failed_calls;
+      if (fired == 0) {
+        EXPECT_EQ(reactor.backend().kind, BackendKind::kUring);
+      } else {
+        last_reason = reactor.backend().reason;  // in the end, of the ring itself
+      }
+    }
+    EXPECT_NE(last_reason.find("no io_uring: "), std::string::npos) << last_reason;
+    EXPECT_NE(last_reason.find("ulimit -l"), std::string::npos) << last_reason;
+  }
+}
+
+TEST_P(FaultSetup, WhoInsistsIsToldOfTheLimitOnLockedMemory) {
+  if (!has_uring()) return expect_epoll_because("io_uring");
+  plan().fail(SystemCall::kUringSetup, ENOMEM, kEveryTime);
+  const Reactor reactor(kernel_, {.backend = BackendKind::kUring});
+  ASSERT_TRUE(reactor.error());
+  EXPECT_EQ(reactor.error()->code(), std::errc::not_enough_memory);
+  EXPECT_NE(reactor.error()->advice().find("ulimit -l"), std::string::npos);
+}
+
 class FaultSetupOf : public FaultSetup {
  protected:
   void SetUp() override {}
