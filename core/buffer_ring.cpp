@@ -8,12 +8,17 @@
 
 namespace eddy {
 
-BufferRing::Owner BufferRing::make(Kernel& kernel, const BufferRingOptions& wanted) {
-  BufferRingOptions options = wanted;
+BufferRingOptions BufferRingOptions::in_range() const {
+  BufferRingOptions options;
   options.segment_bytes =
-      std::bit_ceil(std::clamp<size_t>(options.segment_bytes, size_t{4} << 10, size_t{1} << 30));
-  options.max_segments = std::clamp(options.max_segments, 1U, 32768U);
-  options.initial_segments = std::clamp(options.initial_segments, 1U, options.max_segments);
+      std::bit_ceil(std::clamp<size_t>(segment_bytes, size_t{4} << 10, size_t{1} << 30));
+  options.max_segments = std::clamp(max_segments, 1U, 32768U);
+  options.initial_segments = std::clamp(initial_segments, 1U, options.max_segments);
+  return options;
+}
+
+BufferRing::Owner BufferRing::make(Kernel& kernel, const BufferRingOptions& wanted) {
+  const BufferRingOptions options = wanted.in_range();
   Owner ring(new BufferRing(kernel, options));
   ring->memory_ =
       static_cast<char*>(kernel.map_memory(options.segment_bytes * options.max_segments));

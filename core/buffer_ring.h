@@ -30,12 +30,17 @@ namespace eddy {
 
 class Kernel;
 
+// What is out of range is brought into it.
 struct BufferRingOptions {
   size_t segment_bytes = 512 * 1024;  // a power of two, 4 KiB to 1 GiB
   unsigned initial_segments =
       2;  // what io_uring goes round with: few, so that they stay in the cache
-  unsigned max_segments =
-      32;  // at most 32768; beyond it, a connection waits for a segment to come back
+  // At most 32768; beyond it, a connection waits for a segment to come back. A reactor has 2 at the
+  // least, to read into and for `Stream::reserve`, and with io_uring a third, which the kernel
+  // fills: with fewer, one of them could keep the others waiting for ever.
+  unsigned max_segments = 32;
+
+  BufferRingOptions in_range() const;
 };
 
 class BufferRing;

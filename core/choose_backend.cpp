@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <limits>
 #include <string_view>
 
 #if EDDY_HAS_URING
@@ -79,14 +80,15 @@ std::optional<BackendChoice> second_choice(const BackendChoice& first,
   return epoll_because(why);
 }
 
-BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& wanted) {
+BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& asked) {
+  BufferRingOptions wanted = asked.in_range();
+  wanted.max_segments = std::max(wanted.max_segments, choice.kind == BackendKind::kUring ? 3U : 2U);
   if (choice.kind != BackendKind::kUring || choice.incremental_buffers) return wanted;
   // Each message takes a whole segment: as much memory in all, in more and smaller ones.
   constexpr size_t kWholeBufferBytes = 32 * 1024;
   BufferRingOptions options = wanted;
   options.segment_bytes = std::min(wanted.segment_bytes, kWholeBufferBytes);
-  const auto parts =
-      static_cast<unsigned>(std::max<size_t>(wanted.segment_bytes / options.segment_bytes, 1));
+  const auto parts = static_cast<unsigned>(wanted.segment_bytes / options.segment_bytes);
   options.initial_segments = wanted.initial_segments * parts;
   options.max_segments = wanted.max_segments * parts;
   return options;
@@ -101,8 +103,11 @@ Result<std::unique_ptr<Backend>> make_backend([[maybe_unused]] const BackendChoi
     uring.features = {.incremental_buffers = choice.incremental_buffers,
                       .receive_limit = choice.receive_limit,
                       .min_wait = choice.min_wait};
-    uring.min_wait_us = static_cast<uint32_t>(options.min_wait.count());
-    uring.receive_quota_bytes = options.receive_quota_bytes;
+    uring.min_wait_us = static_cast<uint32_t>(
+        std::clamp<int64_t>(options.min_wait.count(), 0, std::numeric_limits<uint32_t>::max()));
+    // A receive of more than INT_MAX is refused, and one of 0 would have no bound.
+    constexpr uint32_t kMostQuota = uint32_t{1} << 30;
+    uring.receive_quota_bytes = std::clamp(options.receive_quota_bytes, 1U, kMostQuota);
     uring.zero_copy_bytes = options.zero_copy_bytes;
     return make_uring_backend(turn, uring);
   }

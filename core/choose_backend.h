@@ -31,7 +31,8 @@ Result<BackendChoice> choose_backend(Kernel& kernel, const ReactorOptions& optio
 std::optional<BackendChoice> second_choice(const BackendChoice& first,
                                            const ReactorOptions& options, const Error& why);
 
-// The segments that suit the choice: where io_uring cannot consume a buffer in parts, small ones.
+// The segments that suit the choice, in range: enough of them for the backend never to wait for
+// itself; where io_uring cannot consume a buffer in parts, small ones.
 BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& wanted);
 
 Result<std::unique_ptr<Backend>> make_backend(const BackendChoice& choice, Turn& turn,

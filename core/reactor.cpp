@@ -268,9 +268,11 @@ int Reactor::wait(int64_t timeout_ns) {
 
 // Whether something came while the loop looked without sleeping.
 bool Reactor::spin(int64_t wait_ns) {
-  const int64_t longest = std::chrono::nanoseconds(options_.spin).count();
+  using std::chrono::nanoseconds;
+  constexpr auto kLongest = std::chrono::floor<std::chrono::microseconds>(nanoseconds::max());
+  const int64_t longest = nanoseconds(std::min(options_.spin, kLongest)).count();
   const TimePoint until = after(
-      wait_began_, std::chrono::nanoseconds(wait_ns < 0 ? longest : std::min(wait_ns, longest)));
+      wait_began_, nanoseconds(wait_ns < 0 ? longest : std::min(wait_ns, longest)));
   do {
     if (backend_->wait(0) < 0) return false;
     if (backend_->has_ready()) return true;

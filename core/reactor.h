@@ -52,7 +52,7 @@ struct ReactorOptions {
   // first run. 0 leaves the thread's own, commonly 50 µs.
   std::chrono::nanoseconds timer_slack{1};
   // What io_uring may receive for one stream before it is asked again, so what can still arrive
-  // after `pause`.
+  // after `pause`: 1 byte to 1 GiB, else the nearest of these.
   uint32_t receive_quota_bytes = 1024 * 1024;
   // Sends of at least so many queued bytes are zero-copy (io_uring): the kernel reads the slices in
   // place until the peer has acknowledged them. 0 is never: it pays with a network card that takes

@@ -50,8 +50,9 @@ class UringBuffers {
 
  private:
   void hand_over(unsigned count);
-  // One is left for what is filled by hand, which could not get it back from the kernel.
-  unsigned most() const { return std::max(ring_.options().max_segments - 1, 1U); }
+  // Two are left for what is filled by hand, reading and `Stream::reserve`, which could not get
+  // them back from the kernel.
+  unsigned most() const { return std::max(ring_.options().max_segments, 3U) - 2; }
 
   BufferRing& ring_;
   Kernel* kernel_ = nullptr;

@@ -58,7 +58,7 @@ class ListenerSlot final : public Slot {
         backlog_(static_cast<size_t>(std::max(options.backlog, 1))),
         retry_after_(options.retry_after) {
     role = SlotRole::kListener;
-    accepts_per_turn = options.accepts_per_turn;
+    accepts_per_turn = std::max(options.accepts_per_turn, 1U);
     accepts_singly = listener.room_ <= backlog_;
   }
 

@@ -33,7 +33,7 @@ struct ListenOptions {
   bool reuse_port = false;  // SO_REUSEPORT: several listeners of one address share its connections
   bool v6_only = false;     // IPV6_V6ONLY: "[::]:80" takes no IPv4
   bool no_delay = true;     // TCP_NODELAY, which connections inherit
-  uint32_t accepts_per_turn = 64;
+  uint32_t accepts_per_turn = 64;  // 1 at the least
   std::chrono::nanoseconds retry_after{
       std::chrono::milliseconds(50)};  // when descriptors have run out
 };
