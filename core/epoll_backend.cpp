@@ -17,6 +17,9 @@ constexpr uint8_t kCanRead = 1;
 constexpr uint8_t kCanWrite = 2;
 constexpr uint8_t kReadToTheEnd =
     4;  // a short read does not mean empty: an end, an error or urgent data is behind it
+// … nor ever, since what is read has bounds that a read does not cross: a terminal's lines, messages
+// of a pipe with O_DIRECT (pipe(2)), descriptors that came with bytes (unix(7), SCM_RIGHTS).
+constexpr uint8_t kReadInParts = 8;
 
 // Slot::wanted.
 constexpr uint8_t kReceiving = 1;
@@ -100,7 +103,7 @@ int EpollBackend::control(int operation, Slot& slot, uint32_t events) {
 
 int EpollBackend::add(Slot& slot) {
   // A socket can be written until it says otherwise; whether it can be read, the first event tells.
-  slot.readiness = kCanWrite;
+  slot.readiness = kCanWrite | (slot.is_tcp ? 0 : kReadInParts);
   const int result =
       control(EPOLL_CTL_ADD, slot, slot.role == SlotRole::kStream ? kStreamEvents : kIdleEvents);
   if (result == 0) ++in_flight_;
@@ -309,7 +312,9 @@ bool EpollBackend::read_once(Slot& slot, size_t& budget_bytes) {
     return true;
   }
   const auto size = static_cast<size_t>(count);
-  if (size < room.size() && (slot.readiness & kReadToTheEnd) == 0) slot.readiness &= ~kCanRead;
+  if (size < room.size() && (slot.readiness & (kReadToTheEnd | kReadInParts)) == 0) {
+    slot.readiness &= ~kCanRead;
+  }
   budget_bytes -= std::min(size, budget_bytes);
   turn_.counters.bytes_received += size;
   ++turn_.counters.completions;

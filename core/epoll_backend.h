@@ -1,9 +1,9 @@
 // The backend over epoll: tries the call first, waits for readiness only when it would block.
 //
 // A stream is added once, edge-triggered, for its whole life, so no epoll_ctl stands between two
-// requests. Reading stops at a short read (the socket is empty, and the next byte makes a new edge)
-// unless the event told of an end, an error or urgent data; a stream that is cut short by its
-// budget joins a ready list. Listeners and watches are level-triggered. Source: epoll(7),
+// requests. Reading TCP stops at a short read (the socket is empty, and the next byte makes a new
+// edge) unless the event told of an end, an error or urgent data; anything else is read until it
+// would block. A stream that is cut short by its budget joins a ready list. Listeners and watches are level-triggered. Source: epoll(7),
 // "Questions and answers", 9.
 #pragma once
 

@@ -65,7 +65,7 @@ ssize_t write_from(Turn& turn, const Slot& slot, SliceQueue& queue, bool& full) 
     size_t asked = std::min(first.size(), kMostBytesPerSend);
     const ssize_t written = one_piece ? turn.kernel.send(slot.fd, first.data(), asked, MSG_NOSIGNAL)
                                       : write_pieces(turn, slot, queue, asked);
-    full = written >= 0 ? static_cast<size_t>(written) < asked : written == -EAGAIN;
+    full = written >= 0 ? static_cast<size_t>(written) < asked && slot.is_tcp : written == -EAGAIN;
     if (written != -EINTR) return written;
   }
 }

@@ -22,8 +22,8 @@ Interest from_poll_events(uint32_t events);
 ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room);
 
 // Writes from the head of the queue, which it leaves as it is: bytes, or a negative errno; never
-// -EINTR. `full` tells that the descriptor took less than it was given: epoll(7) lets that count as
-// having met EAGAIN.
+// -EINTR. `full` tells that it would block, or that TCP took less than it was given: epoll(7) lets
+// that count as having met EAGAIN.
 ssize_t write_from(Turn& turn, const Slot& slot, SliceQueue& queue, bool& full);
 
 }  // namespace eddy

@@ -172,7 +172,8 @@ class Stream {
 // Drives a descriptor that the user hands in: a pipe, a terminal, or a connected socket. The stream
 // owns it from then on. Fails with ENOTCONN for a listening or an unconnected socket, and with
 // Errc::kUnsupported for what has no readiness to wait for (a regular file, a directory, a device
-// such as /dev/null); the descriptor is then still the user's. A pipe's or a terminal's status
+// such as /dev/null) and for sockets of messages (SOCK_DGRAM, SOCK_SEQPACKET); the descriptor is
+// then still the user's. A pipe's or a terminal's status
 // flags are shared with whoever else has it open (O_NONBLOCK, open(2)); they are restored when the
 // stream ends.
 Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options);

@@ -48,6 +48,7 @@ void StreamSlot::discard() {
 
 int StreamSlot::begin_accepted(int descriptor) {
   fd = descriptor;
+  is_tcp = true;
   if (const int failed = reactor_.operations().add(*this); failed < 0) {
     discard();
     return failed;
@@ -56,9 +57,10 @@ int StreamSlot::begin_accepted(int descriptor) {
   return 0;
 }
 
-int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind) {
+int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind, bool tcp) {
   fd = descriptor;
   kind = descriptor_kind;
+  is_tcp = tcp;
   const int flags = reactor_.kernel().get_status_flags(fd);
   const bool blocks = flags >= 0 && (flags & O_NONBLOCK) == 0;
   const int failed = blocks && !make_extra() ? -ENOMEM : reactor_.operations().add(*this);
@@ -87,6 +89,7 @@ int StreamSlot::begin_connect(int descriptor, const Address& address,
     return -ENOMEM;
   }
   fd = descriptor;
+  is_tcp = true;
   set(kConnecting);
   reactor_.operations().connect(*this, address.data(), address.size());
   if (!ends) return 0;
