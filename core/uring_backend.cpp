@@ -114,10 +114,17 @@ void UringBackend::cancel(Slot& slot, Operation operation) {
     slot.to_cancel |= bit(operation);
     return;
   }
+  const UringZeroCopy::Hold* hold = operation == kSend ? zero_copy_.find(slot) : nullptr;
   io_uring_sqe& entry = start(slot, kCancel);
   entry.opcode = IORING_OP_ASYNC_CANCEL;
   entry.fd = -1;
-  entry.addr = slot.id(operation).bits();
+  entry.addr =
+      hold == nullptr ? slot.id(operation).bits() : reinterpret_cast<uintptr_t>(hold) | kZeroCopy;
+}
+
+void UringBackend::interrupt_send(Slot& slot) {
+  if ((slot.wanted & kSendingByHand) != 0) slot.wanted |= kInterrupted;
+  cancel(slot, slot.kind == DescriptorKind::kSocket ? kSend : kPollToWrite);
 }
 
 int UringBackend::send(Slot& slot, SliceQueue& queue) {

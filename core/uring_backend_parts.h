@@ -39,7 +39,7 @@ class UringBackend final : public Backend {
   void receive(Slot& slot) override;
   void stop_receiving(Slot& slot) override;
   int send(Slot& slot, SliceQueue& queue) override;
-  void interrupt_send(Slot& slot) override { cancel(slot, kSend); }
+  void interrupt_send(Slot& slot) override;
   void connect(Slot& slot, const sockaddr* address, socklen_t length) override;
   void watch(Slot& slot, Interest interest) override;
   void close(Slot& slot) override;
@@ -87,6 +87,7 @@ class UringBackend final : public Backend {
   static constexpr uint8_t kAccepting = 2;
   static constexpr uint8_t kSendingByHand = 4;
   static constexpr uint8_t kHoldsAccepts = 8;
+  static constexpr uint8_t kInterrupted = 16;  // the send by hand is to be given up
 
   struct HeldAccept {
     SocketId id;  // of the listener

@@ -108,7 +108,7 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
 // Those that are wanted again by now are started again at their end, like any that ends.
 void UringBackend::complete_cancel(Slot& slot) {
   const uint16_t missed = std::exchange(slot.to_cancel, uint16_t{0});
-  for (const Operation operation : {kAccept, kReceive, kSend, kPoll}) {
+  for (const Operation operation : {kAccept, kReceive, kSend, kPoll, kPollToWrite}) {
     if ((missed & bit(operation)) != 0) cancel(slot, operation);
   }
 }
@@ -168,6 +168,7 @@ void UringBackend::complete_zero_copy(const UringQueue::Completion& completion) 
     }
     return zero_copy_.release(hold);
   }
+  hold.is_sending = false;
   if ((completion.flags & IORING_CQE_F_MORE) == 0) zero_copy_.release(hold);
   slot.in_flight &= ~bit(kSend);
   if (slot.closing) {
@@ -282,9 +283,12 @@ void UringBackend::read_by_hand(Slot& slot) {
 void UringBackend::write_by_hand(Slot& slot) {
   if ((slot.wanted & kSendingByHand) == 0) return;
   bool full = false;
-  const ssize_t sent = write_from(turn_, slot, *slot.output(), full);
-  if (sent == -EAGAIN) return arm_poll(slot, kPollToWrite, POLLOUT);
-  slot.wanted &= ~kSendingByHand;
+  ssize_t sent = write_from(turn_, slot, *slot.output(), full);
+  if (sent == -EAGAIN && (slot.wanted & kInterrupted) == 0) {
+    return arm_poll(slot, kPollToWrite, POLLOUT);
+  }
+  if (sent == -EAGAIN) sent = 0;
+  slot.wanted &= ~(kSendingByHand | kInterrupted);
   slot.on_send(static_cast<int>(sent));
 }
 

@@ -26,8 +26,16 @@ UringZeroCopy::Hold* UringZeroCopy::take(Slot& slot, SliceQueue& queue, size_t d
   free_ = hold->next_free;
   hold->slot = &slot;
   hold->generation = slot.generation;
+  hold->is_sending = true;
   ++held_;
   return hold;
+}
+
+const UringZeroCopy::Hold* UringZeroCopy::find(const Slot& slot) const {
+  const auto found = std::ranges::find_if(holds_, [&](const Hold& hold) {
+    return hold.is_sending && hold.slot == &slot && hold.slot_lives();
+  });
+  return found == holds_.end() ? nullptr : &*found;
 }
 
 void UringZeroCopy::release(Hold& hold) {

@@ -23,6 +23,7 @@ class UringZeroCopy {
     SliceQueue bytes;
     Slot* slot = nullptr;
     uint32_t generation = 0;
+    bool is_sending = false;  // the bytes are not taken yet
     Hold* next_free = nullptr;
 
     bool slot_lives() const { return slot->generation == generation; }
@@ -35,6 +36,8 @@ class UringZeroCopy {
 
   // Holds the first `described` bytes of the queue for this slot. nullptr: no memory.
   Hold* take(Slot& slot, SliceQueue& queue, size_t described);
+  // That of the send that this slot has under way, or nullptr. Looks at every Hold.
+  const Hold* find(const Slot& slot) const;
   // The kernel has let go.
   void release(Hold& hold);
   // Sends that wait for their notification.

@@ -47,6 +47,10 @@ class StreamExhaustion : public StreamTest {
     let_go();
     StreamTest::TearDown();
   }
+  // Small pieces that wait for a peer who does not read have all segments; they are copied out of
+  // the ring.
+  void expect_small_pieces_moved();
+
   std::vector<Slice> kept_;
   bool keeps_ = false;
   uint64_t sent_ = 0;
@@ -169,9 +173,7 @@ TEST_P(StreamExhaustion, AParkedStreamMayBePausedAndResumed) {
   EXPECT_TRUE(run_until([&] { return other.has_received("waits"); }));
 }
 
-// Small pieces that wait for a peer who does not read have both segments; they are copied out of
-// the ring.
-TEST_P(StreamExhaustion, SmallPiecesInQueuesAreMovedOutOfTheRing) {
+void StreamExhaustion::expect_small_pieces_moved() {
   serve_one(echo_options());
   // All that the kernel takes for this peer is full of bytes that are not of the ring.
   for (int quiet = 0; quiet < 20; quiet = stream.queued_bytes() == 0 ? 0 : quiet + 1) {
@@ -194,6 +196,38 @@ TEST_P(StreamExhaustion, SmallPiecesInQueuesAreMovedOutOfTheRing) {
     return peer.received.ends_with(expected);
   }));
   EXPECT_EQ(peer.received.find_first_not_of('-'), peer.received.size() - expected.size());
+}
+
+TEST_P(StreamExhaustion, SmallPiecesInQueuesAreMovedOutOfTheRing) { expect_small_pieces_moved(); }
+
+TEST_P(StreamExhaustion, SmallPiecesOfZeroCopySendsAreMovedOutOfTheRing) {
+  reactor_options.zero_copy_bytes = 1;
+  expect_small_pieces_moved();
+}
+
+// A pipe that nobody reads.
+TEST_P(StreamExhaustion, SmallPiecesForAPipeAreMovedOutOfTheRing) {
+  int fds[2] = {-1, -1};
+  ASSERT_EQ(machine().pipe(fds, O_CLOEXEC | O_NONBLOCK), 0);
+  const Descriptor read_end(fds[0]);
+  while (machine().write(fds[1], std::string(4096, '-')) > 0) {
+  }
+  Stream pipe = *adopt(reactor(), fds[1], journal.options());
+  StreamOptions options;
+  options.on_data = [&](Stream& from, Slice bytes) {
+    (from == stream ? pipe : from).send(std::move(bytes));
+  };
+  serve_one(std::move(options));
+  Peer other = Peer::connect_to(*server->local_address());
+  ASSERT_TRUE(run_until([&] { return server->connections() == 2; }));
+  for (int i = 0; i < 50; ++i) {
+    peer.send("piece");
+    run_turns(1);
+    ASSERT_TRUE(other_echoes(other, pattern(10'000)));
+  }
+  EXPECT_EQ(pipe.queued_bytes(), 50U * 5);
+  pipe.reset();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
 }
 
 TEST_P(StreamExhaustion, WhatAPauseHoldsIsMovedOutOfTheRing) {
