@@ -62,6 +62,10 @@ class Backend {
   // Sends from the head of the queue: bytes taken (at least 1), a negative errno, or kPending.
   virtual int send(Slot& slot, SliceQueue& queue) = 0;
 
+  // In the place of `send`, for a slot that has had its share of this turn: what is queued goes in
+  // the next one, and completes like what was kPending.
+  virtual void send_next_turn(Slot& slot) = 0;
+
   // What follows on the slot's send waits for its completion: the loop must not sleep before, if it
   // is not for the socket that the send waits.
   virtual void await_send() {}

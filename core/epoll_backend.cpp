@@ -53,6 +53,7 @@ class EpollBackend final : public Backend {
   void receive(Slot& slot) override;
   void stop_receiving(Slot& slot) override { slot.wanted &= ~kReceiving; }
   int send(Slot& slot, SliceQueue& queue) override;
+  void send_next_turn(Slot& slot) override;
   void interrupt_send(Slot& slot) override;
   void connect(Slot& slot, const sockaddr* address, socklen_t length) override;
   void watch(Slot& slot, Interest interest) override;
@@ -137,14 +138,19 @@ int EpollBackend::send(Slot& slot, SliceQueue& queue) {
   return kPending;
 }
 
-void EpollBackend::interrupt_send(Slot& slot) {
-  if ((slot.wanted & kSending) == 0) return;
-  slot.wanted |= kInterrupted;
+void EpollBackend::send_next_turn(Slot& slot) {
+  slot.wanted |= kSending;
   if (slot.parked) {  // it parks again once the send is over
     slot.parked = false;
     parked_.remove(slot);
   }
   ready_.push(slot);
+}
+
+void EpollBackend::interrupt_send(Slot& slot) {
+  if ((slot.wanted & kSending) == 0) return;
+  slot.wanted |= kInterrupted;
+  send_next_turn(slot);
 }
 
 void EpollBackend::connect(Slot& slot, const sockaddr* address, socklen_t length) {

@@ -132,8 +132,7 @@ int UringBackend::send(Slot& slot, SliceQueue& queue) {
     bool full = false;
     const ssize_t sent = write_from(turn_, slot, queue, full);
     if (sent != -EAGAIN) return static_cast<int>(sent);
-    slot.wanted |= kSendingByHand;
-    arm_poll(slot, kPollToWrite, POLLOUT);
+    send_next_turn(slot);
     return kPending;
   }
   if (slot.sends_until_direct != 0 && --slot.sends_until_direct == 0) promote(slot);
@@ -141,6 +140,12 @@ int UringBackend::send(Slot& slot, SliceQueue& queue) {
     start_send(slot, queue, slot.send_waits ? kSend : kTrySend);
   }
   return kPending;
+}
+
+// Asked of what is sent by hand alone: io_uring carries out no more than one send a turn.
+void UringBackend::send_next_turn(Slot& slot) {
+  slot.wanted |= kSendingByHand;
+  arm_poll(slot, kPollToWrite, POLLOUT);
 }
 
 // False where the send is too small for it, or where the kernel has shown on this stream that it

@@ -39,6 +39,7 @@ class UringBackend final : public Backend {
   void receive(Slot& slot) override;
   void stop_receiving(Slot& slot) override;
   int send(Slot& slot, SliceQueue& queue) override;
+  void send_next_turn(Slot& slot) override;
   void interrupt_send(Slot& slot) override;
   void connect(Slot& slot, const sockaddr* address, socklen_t length) override;
   void watch(Slot& slot, Interest interest) override;

@@ -112,6 +112,7 @@ class StreamSlot final : public Slot {
   void deliver_held();
   void deliver_end();
   void update_receiving();
+  void start_sending();
   void sent(size_t count);
   void send_failed(std::error_code reason);
   void finish_output();

@@ -13,6 +13,9 @@ namespace eddy {
 // for: in so long, a peer that reads has taken some.
 constexpr size_t kRelocatableBytes = 64 * 1024;
 constexpr std::chrono::milliseconds kPatience(1);
+// What one stream may send before the others have their turn.
+constexpr size_t kSendBudgetBytes = 1024 * 1024;
+constexpr int kSendBudgetCalls = 16;
 
 bool StreamSlot::send(Slice&& bytes) {
   if (!can_send()) return false;
@@ -111,17 +114,7 @@ void StreamSlot::flush() {
   }
   if (!held_.empty() || has(kEndArrived)) [[unlikely]]
     deliver_held();
-  while (!output_.empty() && !has(kSending | kConnecting) && !closing) {
-    const int result = reactor_.operations().send(*this, output_);
-    if (result == kPending) {
-      set(kSending);
-      if (options_->stall_timeout.count() > 0) arm_timer();
-    } else if (result < 0) {
-      send_failed(errno_code(-result));
-    } else {
-      sent(static_cast<size_t>(result));
-    }
-  }
+  start_sending();
   if (extra_ != nullptr && !has(kConnecting)) fire_marks({});  // of sends of no bytes
   if (closing) return;
   if (has(kSending | kWriteClosing | kClosing)) {
@@ -134,6 +127,30 @@ void StreamSlot::flush() {
   }
   if (!has(kReceiving)) [[unlikely]]
     update_receiving();
+}
+
+// Where the result comes at once, callbacks may queue more, and a peer that reads as fast would
+// keep the loop: the rest is for the next turn.
+void StreamSlot::start_sending() {
+  size_t budget_bytes = kSendBudgetBytes;
+  int budget_calls = kSendBudgetCalls;
+  while (!output_.empty() && !has(kSending | kConnecting) && !closing) {
+    int result = kPending;
+    if (budget_bytes == 0 || budget_calls-- == 0) [[unlikely]] {
+      reactor_.operations().send_next_turn(*this);
+    } else {
+      result = reactor_.operations().send(*this, output_);
+    }
+    if (result == kPending) {
+      set(kSending);
+      if (options_->stall_timeout.count() > 0) arm_timer();
+    } else if (result < 0) {
+      send_failed(errno_code(-result));
+    } else {
+      budget_bytes -= std::min(static_cast<size_t>(result), budget_bytes);
+      sent(static_cast<size_t>(result));
+    }
+  }
 }
 
 // The peer is gone. What it sent before lies in the socket still, or is held, and comes first: the
