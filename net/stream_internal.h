@@ -121,6 +121,7 @@ class StreamSlot final : public Slot {
   void linger_none();
   void out_of_memory();
   void fire_marks(std::error_code code);
+  TimePoint deadline() const;
   void arm_timer();
   void check_deadlines();
   bool make_extra();  // false: no memory

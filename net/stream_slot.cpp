@@ -93,7 +93,7 @@ int StreamSlot::begin_connect(int descriptor, const Address& address,
   set(kConnecting);
   reactor_.operations().connect(*this, address.data(), address.size());
   if (!ends) return 0;
-  extra_->connect_deadline = reactor_.now() + timeout;
+  extra_->connect_deadline = after(reactor_.now(), timeout);
   arm_timer();
   return 0;
 }
@@ -281,20 +281,23 @@ void StreamSlot::update_receiving() {
 
 // --- Deadlines
 
+// When the stream is late, as far as can be told now.
+TimePoint StreamSlot::deadline() const {
+  if (has(kConnecting)) return extra_->connect_deadline;
+  TimePoint due = TimePoint::max();
+  if (options_->idle_timeout.count() > 0) {
+    due = after(std::max(last_receive_, last_send_), options_->idle_timeout);
+  }
+  if (options_->stall_timeout.count() > 0 && !output_.empty()) {
+    due = std::min(due, after(last_send_, options_->stall_timeout));
+  }
+  return due;
+}
+
 // One timer for all three: it fires at the earliest that could be due, and looks whether it is.
 // What moves a deadline only notes the time, which costs the hot path a store.
 void StreamSlot::arm_timer() {
-  TimePoint due = TimePoint::max();
-  if (has(kConnecting)) {
-    due = extra_->connect_deadline;
-  } else {
-    if (options_->idle_timeout.count() > 0) {
-      due = std::max(last_receive_, last_send_) + options_->idle_timeout;
-    }
-    if (options_->stall_timeout.count() > 0 && !output_.empty()) {
-      due = std::min(due, last_send_ + options_->stall_timeout);
-    }
-  }
+  const TimePoint due = deadline();
   if (due == TimePoint::max()) return;
   if (timer_ && reactor_.timers().restart(timer_, due)) return;
   timer_ = reactor_.start_timer_at(due, [this] { check_deadlines(); }, {.referenced = false});
@@ -302,14 +305,7 @@ void StreamSlot::arm_timer() {
 }
 
 void StreamSlot::check_deadlines() {
-  const TimePoint now = reactor_.turn_time();
-  const bool late = has(kConnecting)
-                        ? now >= extra_->connect_deadline
-                        : (options_->idle_timeout.count() > 0 &&
-                           now >= std::max(last_receive_, last_send_) + options_->idle_timeout) ||
-                              (options_->stall_timeout.count() > 0 && !output_.empty() &&
-                               now >= last_send_ + options_->stall_timeout);
-  if (late) return end(make_error_code(Errc::kTimedOut));
+  if (reactor_.turn_time() >= deadline()) return end(make_error_code(Errc::kTimedOut));
   arm_timer();
 }
 

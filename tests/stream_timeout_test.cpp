@@ -1,4 +1,6 @@
 // Limits in time: silent peers, and peers that take nothing.
+#include <eddy/net/connector.h>
+
 #include "support/stream_test.h"
 
 namespace eddy::test {
@@ -118,6 +120,22 @@ TEST_P(StreamTimeout, BytesThatArrivedWhileTheLoopStalledCount) {
   run_turns(3);
   EXPECT_EQ(journal.data, "in time");
   EXPECT_FALSE(journal.closed());
+}
+
+TEST_P(StreamTimeout, TheLongestTimesAreNever) {
+  StreamOptions options = echo_options();
+  options.idle_timeout = options.stall_timeout = std::chrono::nanoseconds::max();
+  const Address address = serve(std::move(options));
+  StreamOptions client = journal.options();
+  client.idle_timeout = client.stall_timeout = std::chrono::nanoseconds::max();
+  Connector connector(reactor(), std::move(client), {.timeout = std::chrono::nanoseconds::max()});
+  stream = *connector.connect(address);
+  stream.send("x");
+  EXPECT_TRUE(run_until([&] { return journal.data == "x"; }));
+  run_turns();
+  EXPECT_EQ(journal.events, (Events{"open", "data"}));
+  stream.close();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
 }
 
 TEST_P(StreamTimeout, DoesNotKeepTheLoopFromSleeping) {
