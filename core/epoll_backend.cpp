@@ -87,7 +87,7 @@ class EpollBackend final : public Backend {
   const int epoll_fd_;
   SegmentCursor read_cursor_;
   ReadyList ready_;   // streams to go on with though no event will tell
-  ReadyList parked_;  // streams that wait for a segment
+  ParkedList parked_;  // streams that wait for a segment
   ReadyList closed_;  // slots whose on_closed is due
   size_t in_flight_ = 0;
   int event_count_ = 0;

@@ -134,7 +134,9 @@ void Reactor::retire(Slot& slot) {
 void Reactor::free_retired() {
   // Destroying a slot may destroy the user's callbacks, whose captures may retire more.
   while (Slot* slot = retired_.pop()) {
-    turn_->dirty.remove(*slot);
+    if (slot->in_dirty_list) {
+      turn_->dirty.remove_if([](const Slot& marked) { return marked.retired; });
+    }
     (slot->previous_live == nullptr ? live_ : slot->previous_live->next_live) = slot->next_live;
     if (slot->next_live != nullptr) slot->next_live->previous_live = slot->previous_live;
     --slots_;

@@ -127,6 +127,7 @@ class alignas(64) Slot {
   int connect_result = 0;   // epoll: of a connect that did not have to wait
   uint32_t pool_size = 0;   // SlotPool's own
   Slot* next_ready = nullptr;
+  Slot* previous_parked = nullptr;
   Slot* next_dirty = nullptr;
   Slot* next_live = nullptr;
   Slot* previous_live = nullptr;
@@ -146,8 +147,9 @@ inline bool SocketId::names(const Slot& slot) const {
   return static_cast<uint16_t>(bits_ >> kGenerationShift) == static_cast<uint16_t>(slot.generation);
 }
 
-// A first-in first-out list of slots through one of their links; a slot is in it at most once.
-template <Slot* Slot::* Link, bool Slot::* Member>
+// A first-in first-out list of slots through one of their links; a slot is in it at most once. With
+// a link back as well, any slot can be taken out of it.
+template <Slot* Slot::* Link, bool Slot::* Member, Slot* Slot::* Back = nullptr>
 class SlotList {
  public:
   bool empty() const { return head_ == nullptr; }
@@ -156,23 +158,38 @@ class SlotList {
     slot.*Member = true;
     slot.*Link = nullptr;
     (tail_ == nullptr ? head_ : tail_->*Link) = &slot;
+    if constexpr (Back != nullptr) slot.*Back = tail_;
     tail_ = &slot;
   }
   Slot* pop() {
     Slot* slot = head_;
     if (slot == nullptr) return nullptr;
     head_ = slot->*Link;
-    if (head_ == nullptr) tail_ = nullptr;
+    if (head_ == nullptr) {
+      tail_ = nullptr;
+    } else if constexpr (Back != nullptr) {
+      head_->*Back = nullptr;
+    }
     slot->*Member = false;
     return slot;
   }
-  void remove(Slot& slot) {
-    if (!(slot.*Member)) return;
-    Slot* before = nullptr;
-    for (Slot* at = head_; at != &slot; at = at->*Link) before = at;
-    (before == nullptr ? head_ : before->*Link) = slot.*Link;
-    if (tail_ == &slot) tail_ = before;
+  void remove(Slot& slot)
+    requires(Back != nullptr)
+  {
+    Slot* const before = slot.*Back;
+    Slot* const behind = slot.*Link;
+    (before == nullptr ? head_ : before->*Link) = behind;
+    (behind == nullptr ? tail_ : behind->*Back) = before;
     slot.*Member = false;
+  }
+  // Takes out all those for which it holds, in one walk.
+  template <typename Condition>
+  void remove_if(const Condition& condition) {
+    SlotList kept;
+    while (Slot* slot = pop()) {
+      if (!condition(*slot)) kept.push(*slot);
+    }
+    *this = kept;
   }
   // Everything that is in it now, as a list of its own; what is pushed from now on comes into this
   // one.
@@ -188,6 +205,7 @@ class SlotList {
 };
 
 using ReadyList = SlotList<&Slot::next_ready, &Slot::in_ready_list>;
+using ParkedList = SlotList<&Slot::next_ready, &Slot::in_ready_list, &Slot::previous_parked>;
 using DirtyList = SlotList<&Slot::next_dirty, &Slot::in_dirty_list>;
 
 }  // namespace eddy

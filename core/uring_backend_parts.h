@@ -144,8 +144,8 @@ class UringBackend final : public Backend {
   UringArena arena_;
   SegmentCursor read_cursor_;  // of pipes and terminals
   int wake_fd_ = -1;           // what a foreign loop waits for, once it has asked
-  ReadyList parked_;           // sockets that wait for a segment in the kernel's hands
-  ReadyList parked_by_hand_;   // pipes and terminals that wait for a free one
+  ParkedList parked_;          // sockets that wait for a segment in the kernel's hands
+  ParkedList parked_by_hand_;  // pipes and terminals that wait for a free one
   ReadyList closed_;           // slots whose on_closed is due
   std::vector<Slot*> tries_;   // slots whose send is tried by the next `enter`
   std::vector<Slot*> settled_;
