@@ -17,8 +17,9 @@ constexpr uint8_t kCanRead = 1;
 constexpr uint8_t kCanWrite = 2;
 constexpr uint8_t kReadToTheEnd =
     4;  // a short read does not mean empty: an end, an error or urgent data is behind it
-// … nor ever, since what is read has bounds that a read does not cross: a terminal's lines, messages
-// of a pipe with O_DIRECT (pipe(2)), descriptors that came with bytes (unix(7), SCM_RIGHTS).
+// … nor ever, since what is read has bounds that a read does not cross: a terminal's lines,
+// messages of a pipe with O_DIRECT (pipe(2)), descriptors that came with bytes (unix(7),
+// SCM_RIGHTS).
 constexpr uint8_t kReadInParts = 8;
 
 // Slot::wanted.
@@ -86,9 +87,9 @@ class EpollBackend final : public Backend {
   Kernel& kernel_;
   const int epoll_fd_;
   SegmentCursor read_cursor_;
-  ReadyList ready_;   // streams to go on with though no event will tell
+  ReadyList ready_;    // streams to go on with though no event will tell
   ParkedList parked_;  // streams that wait for a segment
-  ReadyList closed_;  // slots whose on_closed is due
+  ReadyList closed_;   // slots whose on_closed is due
   size_t in_flight_ = 0;
   int event_count_ = 0;
   std::array<epoll_event, 512> events_;

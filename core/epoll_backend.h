@@ -3,8 +3,8 @@
 // A stream is added once, edge-triggered, for its whole life, so no epoll_ctl stands between two
 // requests. Reading TCP stops at a short read (the socket is empty, and the next byte makes a new
 // edge) unless the event told of an end, an error or urgent data; anything else is read until it
-// would block. A stream that is cut short by its budget joins a ready list. Listeners and watches are level-triggered. Source: epoll(7),
-// "Questions and answers", 9.
+// would block. A stream that is cut short by its budget joins a ready list. Listeners and watches
+// are level-triggered. Source: epoll(7), "Questions and answers", 9.
 #pragma once
 
 #include <eddy/core/backend.h>

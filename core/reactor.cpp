@@ -273,8 +273,8 @@ bool Reactor::spin(int64_t wait_ns) {
   using std::chrono::nanoseconds;
   constexpr auto kLongest = std::chrono::floor<std::chrono::microseconds>(nanoseconds::max());
   const int64_t longest = nanoseconds(std::min(options_.spin, kLongest)).count();
-  const TimePoint until = after(
-      wait_began_, nanoseconds(wait_ns < 0 ? longest : std::min(wait_ns, longest)));
+  const TimePoint until =
+      after(wait_began_, nanoseconds(wait_ns < 0 ? longest : std::min(wait_ns, longest)));
   do {
     if (backend_->wait(0) < 0) return false;
     if (backend_->has_ready()) return true;

@@ -135,8 +135,8 @@ class Stream {
   // Sends what is queued, then the end of input: the peer's reads end, it may go on sending
   // (shutdown(2), SHUT_WR).
   void shutdown_write();
-  // Sends what is queued, then closes. Nothing is received any more: what arrives until the queue is
-  // empty is dropped. Input that the kernel still holds then makes the close a reset (RFC 1122,
+  // Sends what is queued, then closes. Nothing is received any more: what arrives until the queue
+  // is empty is dropped. Input that the kernel still holds then makes the close a reset (RFC 1122,
   // section 4.2.2.13).
   void close();
   // Drops what is queued and aborts the connection: the peer sees a reset (SO_LINGER of 0, tcp(7)).

@@ -29,14 +29,14 @@ class StreamSlot final : public Slot {
   // `begin_connect`. nullptr: no memory.
   static StreamSlot* make(Reactor& reactor, std::shared_ptr<StreamOptions> options,
                           StreamOwner* owner);
-  // An open TCP connection from now on. At failure the slot is gone, and the descriptor the caller's. 0
-  // or a negative errno.
+  // An open TCP connection from now on. At failure the slot is gone, and the descriptor the
+  // caller's. 0 or a negative errno.
   int begin_accepted(int descriptor);
   // … on a descriptor of any kind; on_open comes in the next turn, since here the user's own call
   // is on the stack.
   int begin_adopted(int descriptor, DescriptorKind descriptor_kind, bool tcp);
-  // A TCP connection being made. Its end, good or bad, comes by callbacks; at failure the slot is gone,
-  // and the descriptor the caller's.
+  // A TCP connection being made. Its end, good or bad, comes by callbacks; at failure the slot is
+  // gone, and the descriptor the caller's.
   int begin_connect(int descriptor, const Address& address, std::chrono::nanoseconds timeout);
   // Frees a slot that was never begun.
   void discard();

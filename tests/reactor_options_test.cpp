@@ -31,7 +31,8 @@ class ReactorLimits : public StreamTest {
         plain_kernel().writev(write_end.get(), &bytes, 1);
       }
       return transfer.step() && piped >= kBytes;
-    })) << transfer.arrived << " echoed, " << piped << " piped";
+    })) << transfer.arrived
+        << " echoed, " << piped << " piped";
     EXPECT_TRUE(transfer.complete());
   }
 };

@@ -46,8 +46,8 @@ TEST_P(ReactorRun, ReturnsAfterAConnectThatWasRefused) {
   Connector connector(reactor(), journal.options(), {.source = *Address::parse("192.0.2.1:0")});
   ASSERT_FALSE(connector.connect("127.0.0.1:7"));
   bool waited = false;
-  const TimerId late = reactor().start_timer(
-      kDeadline, [&] { waited = true, reactor().stop(); }, {.referenced = false});
+  const TimerId late = reactor().start_timer(kDeadline, [&] { waited = true, reactor().stop(); },
+                                             {.referenced = false});
   EXPECT_EQ(reactor().run(), 0);
   EXPECT_FALSE(waited);
   EXPECT_FALSE(reactor().alive());

@@ -41,9 +41,8 @@ TYPED_TEST(SlotLists, InTheirOrderEachOnce) {
 
 TYPED_TEST(SlotLists, ThoseForWhichItHoldsLeave) {
   this->push_all();
-  this->list_.remove_if([&](const Slot& slot) {
-    return &slot == &this->slots_[0] || &slot == &this->slots_[3];
-  });
+  this->list_.remove_if(
+      [&](const Slot& slot) { return &slot == &this->slots_[0] || &slot == &this->slots_[3]; });
   this->list_.push(this->slots_[0]);
   EXPECT_THAT(this->left(), testing::ElementsAre(1, 2, 0));
 }
