@@ -8,6 +8,18 @@ namespace {
 
 class StreamTimeout : public StreamTest {
  protected:
+  // Something happens each millisecond, for so long or until the stream closes.
+  void keep_busy_for(std::chrono::milliseconds time, const std::function<void()>& act) {
+    const TimePoint until = now() + time;
+    TimePoint next = now();
+    EXPECT_TRUE(run_until([&] {
+      if (now() >= next) {
+        act();
+        next += 1ms;
+      }
+      return now() > until || journal.closed();
+    }));
+  }
   StreamOptions with_idle_timeout(std::chrono::nanoseconds timeout) {
     StreamOptions options = journal.options();
     options.idle_timeout = timeout;
@@ -32,11 +44,7 @@ TEST_P(StreamTimeout, ASilentPeerIsEnded) {
 
 TEST_P(StreamTimeout, APeerThatSendsIsNotIdle) {
   serve_one(with_idle_timeout(200ms));
-  const TimePoint until = now() + 600ms;
-  EXPECT_TRUE(run_until([&] {
-    peer.send("x");
-    return now() > until || journal.closed();
-  }));
+  keep_busy_for(600ms, [&] { peer.send("x"); });
   ASSERT_FALSE(journal.closed());
   const TimePoint silent_since = now();
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
@@ -46,12 +54,10 @@ TEST_P(StreamTimeout, APeerThatSendsIsNotIdle) {
 
 TEST_P(StreamTimeout, APeerThatTakesIsNotIdle) {
   serve_one(with_idle_timeout(200ms));
-  const TimePoint until = now() + 600ms;
-  EXPECT_TRUE(run_until([&] {
+  keep_busy_for(600ms, [&] {
     stream.send("x");
     peer.receive();
-    return now() > until || journal.closed();
-  }));
+  });
   EXPECT_FALSE(journal.closed());
   EXPECT_GT(peer.received.size(), 0U);
 }
