@@ -214,7 +214,7 @@ void is_refused(Trial& trial) {
   const Address any = *Address::parse("127.0.0.1:0");
   sockaddr_in name = {};
   socklen_t length = sizeof name;
-  bind(bound.get(), any.data(), any.size());
+  (void)bind(bound.get(), any.data(), any.size());
   getsockname(bound.get(), reinterpret_cast<sockaddr*>(&name), &length);
   Outcome outcome;
   Connector connector(trial.reactor(), outcome.options());
@@ -233,13 +233,13 @@ class FullListener {
     const Address any = *Address::parse("127.0.0.1:0");
     sockaddr_in name = {};
     socklen_t length = sizeof name;
-    ::bind(socket_.get(), any.data(), any.size());
+    (void)::bind(socket_.get(), any.data(), any.size());
     ::listen(socket_.get(), 0);
     ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&name), &length);
     address = any.with_port(ntohs(name.sin_port));
     for (Descriptor& one : filling_) {
       one.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-      ::connect(one.get(), address.data(), address.size());
+      (void)::connect(one.get(), address.data(), address.size());
     }
   }
   Address address;
