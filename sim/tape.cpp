@@ -5,6 +5,8 @@
 namespace eddy::sim {
 namespace {
 
+__extension__ using Product = unsigned __int128;  // not of ISO C++
+
 // splitmix64 (Steele, Lea, Flood 2014): spreads a seed over the generator's state.
 uint64_t spread(uint64_t& seed) {
   uint64_t mixed = seed += 0x9e3779b97f4a7c15;
@@ -26,7 +28,7 @@ uint64_t Tape::draw(uint64_t bound) {
   if (bound <= 1) return 0;
   if (reads_bytes_) return next_bytes(bound);
   // The high half of the product: as even as a remainder for the bounds that occur, and cheaper.
-  return static_cast<uint64_t>((static_cast<unsigned __int128>(next_number()) * bound) >> 64);
+  return static_cast<uint64_t>((static_cast<Product>(next_number()) * bound) >> 64);
 }
 
 // xoshiro256** (Blackman, Vigna 2018).
