@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <algorithm>
 #include <memory>
 #include <span>
 #include <vector>
@@ -140,19 +141,22 @@ class SegmentCursor {
   // Room for at least `least` bytes (at most a segment's size), contiguous; empty when the ring is
   // exhausted.
   std::span<char> room(size_t least) {
-    if (segment_ == nullptr || segment_->size - segment_->filled < least) {
-      if (!advance()) return {};
-    }
+    if (!fits(least) && !advance()) return {};
     return {segment_->base + segment_->filled, segment_->size - segment_->filled};
   }
   // room(least) would not be empty.
   bool has_room(size_t least) const {
-    return (segment_ != nullptr && segment_->size - segment_->filled >= least) || ring_.has_free();
+    return fits(least) || ring_.has_free();
   }
   // The first `count` bytes of the room given last are filled.
   Slice fill(size_t count) { return ring_.fill(*segment_, count, false); }
 
  private:
+  // Nobody can have more than a whole segment.
+  bool fits(size_t least) const {
+    if (segment_ == nullptr) return false;
+    return segment_->size - segment_->filled >= std::min<size_t>(least, segment_->size);
+  }
   bool advance();
   BufferRing& ring_;
   Segment* segment_ = nullptr;

@@ -24,7 +24,7 @@ ReactorOptions draw_reactor(sim::World& world, BackendKind backend) {
                      .initial_segments = 1 + static_cast<unsigned>(world.draw(4)),
                      .max_segments = 2 + static_cast<unsigned>(world.draw(8))};
   options.receive_quota_bytes = 1024U << world.draw(11);
-  if (world.draw(4) == 0) options.zero_copy_bytes = 1 + static_cast<uint32_t>(world.draw(100'000));
+  if (world.draw(4) == 0) options.zero_copy_bytes = 1 + any_size(world, 13);
   if (world.draw(4) == 0) options.min_wait = microseconds(1 + world.draw(500));
   if (world.draw(8) == 0) options.spin = microseconds(1 + world.draw(20));
   return options;
