@@ -135,15 +135,18 @@ class Stream {
   // Sends what is queued, then the end of input: the peer's reads end, it may go on sending
   // (shutdown(2), SHUT_WR).
   void shutdown_write();
-  // Sends what is queued, then closes. Nothing is received any more: what arrives until the queue
-  // is empty is dropped. Input that the kernel still holds then makes the close a reset (RFC 1122,
-  // section 4.2.2.13).
+  // Sends what is queued, then closes. Nothing is received any more: what arrives until the queue is
+  // empty is dropped. Input that the kernel still holds then makes the close a reset (RFC 1122,
+  // section 4.2.2.13), which may cost the peer what it has not read yet: where it may still be
+  // sending, `shutdown_write` first and close in on_end. While connecting: what is queued is sent
+  // once the connection stands, and there is no on_open.
   void close();
   // Drops what is queued and aborts the connection: the peer sees a reset (SO_LINGER of 0, tcp(7)).
   void reset();
   // Gives the descriptor back, once nothing of it is under way: `taker` then owns it, in the place
   // of on_close. What had arrived is delivered first; what is queued is sent first. A pipe's or
-  // terminal's own status flags are restored.
+  // terminal's own status flags are restored. Where the stream ends before that, by an error or by
+  // `reset`, it is closed as ever: on_close comes, and `taker` is not called.
   void release(InlineFunction<void(int descriptor)> taker);
 
   // --- Looking

@@ -110,7 +110,7 @@ void StreamSlot::shutdown_write() {
 void StreamSlot::flush() {
   if (has(kOpening)) [[unlikely]] {
     clear(kOpening);
-    if (!has(kClosing)) opened();
+    opened();
   }
   if (!held_.empty() || has(kEndArrived)) [[unlikely]]
     deliver_held();

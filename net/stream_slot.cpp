@@ -108,7 +108,7 @@ void StreamSlot::on_connect(int result) {
 void StreamSlot::opened() {
   last_receive_ = last_send_ = reactor_.now();
   if (options_->idle_timeout.count() > 0 || options_->stall_timeout.count() > 0) arm_timer();
-  if (options_->on_open && !has(kMute) && !closing) {
+  if (options_->on_open && !has(kMute | kClosing) && !closing) {
     Stream self = handle();
     options_->on_open(self);
   }
@@ -121,6 +121,7 @@ void StreamSlot::opened() {
 void StreamSlot::end(std::error_code reason) {
   if (closing) return;
   reason_ = reason;
+  if (reason) release_descriptor = false;
   // A clean end would tell the peer that it has everything.
   if (reason && !output_.empty()) linger_none();
   if (timer_) reactor_.cancel_timer(timer_);
@@ -184,6 +185,7 @@ void StreamSlot::linger_none() {
 
 void StreamSlot::reset() {
   if (closing) return;
+  release_descriptor = false;
   linger_none();
   end({});
 }
