@@ -44,10 +44,10 @@ Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options) {
   } catch (const std::bad_alloc&) {
     return failure(-ENOMEM, "adopt", "fd " + std::to_string(descriptor));
   }
-  return adopt(reactor, descriptor, std::move(shared));
+  return adopt(reactor, descriptor, SharedStreamOptions(std::move(shared)));
 }
 
-Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOptions> options) {
+Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions shared) {
   if (reactor.error()) return std::unexpected(*reactor.error());
   const std::string subject = "fd " + std::to_string(descriptor);
   const int kind = reactor.kernel().descriptor_kind(descriptor);
@@ -61,7 +61,7 @@ Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOpt
     }
     is_tcp = number_of(reactor.kernel(), descriptor, SO_PROTOCOL) == IPPROTO_TCP;
   }
-  StreamSlot* slot = StreamSlot::make(reactor, std::move(options), nullptr);
+  StreamSlot* slot = StreamSlot::make(reactor, std::move(shared.options), nullptr);
   if (slot == nullptr) return failure(-ENOMEM, "adopt", subject);
   const Stream stream = slot->handle();
   const int failed = slot->begin_adopted(descriptor, static_cast<DescriptorKind>(kind), is_tcp);

@@ -31,13 +31,14 @@ Result<int> make_socket(Kernel& kernel, const Address& peer, const ConnectOption
 }  // namespace
 
 Connector::Connector(Reactor& reactor, StreamOptions stream_options, ConnectOptions connect_options)
-    : Connector(reactor, std::make_shared<StreamOptions>(std::move(stream_options)),
+    : Connector(reactor,
+                SharedStreamOptions(std::make_shared<StreamOptions>(std::move(stream_options))),
                 std::move(connect_options)) {}
 
-Connector::Connector(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+Connector::Connector(Reactor& reactor, SharedStreamOptions stream_options,
                      ConnectOptions connect_options)
     : reactor_(reactor),
-      stream_options_(std::move(stream_options)),
+      stream_options_(std::move(stream_options.options)),
       connect_options_(std::move(connect_options)) {}
 
 Result<Stream> Connector::connect(std::string_view address) {

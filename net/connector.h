@@ -7,7 +7,8 @@
 //
 // What is sent before the connection stands waits in its queue.
 //
-// Ownership: the connections are the reactor's; destroying the Connector leaves them. Threads: the
+// Ownership: the connections are the reactor's; destroying the Connector, which may come after the
+// reactor's own end, leaves them. Threads: the
 // reactor's alone.
 #pragma once
 
@@ -27,7 +28,7 @@ class Connector {
  public:
   Connector(Reactor& reactor, StreamOptions stream_options, ConnectOptions connect_options = {});
   // Options that other connectors, servers or adopted streams share.
-  Connector(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+  Connector(Reactor& reactor, SharedStreamOptions stream_options,
             ConnectOptions connect_options = {});
 
   // Fails at once for what is no address, or when no socket can be had; else the outcome comes by

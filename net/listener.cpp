@@ -138,7 +138,8 @@ Listener::Listener(Reactor& reactor, OnAccept on_accept, OnError on_error)
       callbacks_(std::make_shared<Callbacks>(std::move(on_accept), std::move(on_error))) {}
 
 Listener::~Listener() {
-  if (reactor_.of_this_process()) close();
+  // Without a slot, the reactor may be gone.
+  if (slot_ != nullptr && reactor_.of_this_process()) close();
 }
 
 Result<void> Listener::listen(std::string_view address, const ListenOptions& options) {

@@ -7,8 +7,9 @@
 // counted and passed over; when descriptors or memory have run out (EMFILE, ENFILE, ENOBUFS,
 // ENOMEM) it pauses and tries again, while the connections that stand are served on.
 //
-// Ownership: the Listener owns its socket; destroying it, or `close`, ends it. Threads: the
-// reactor's alone.
+// Ownership: the Listener owns its socket; destroying it, or `close`, ends it. It may be destroyed
+// after its reactor, which has closed the socket then; nothing else may be done with it. Threads:
+// the reactor's alone.
 #pragma once
 
 #include <eddy/core/error.h>

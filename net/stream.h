@@ -32,6 +32,7 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 
 namespace eddy {
 
@@ -102,6 +103,15 @@ struct StreamOptions {
   bool no_delay = true;  // TCP_NODELAY
 };
 
+// The same options for several servers, connectors and adopted streams: what a
+// std::shared_ptr<StreamOptions> becomes where it is given to one. A type of its own, so that `{}`
+// is read as StreamOptions.
+struct SharedStreamOptions {
+  SharedStreamOptions(std::shared_ptr<StreamOptions> shared)  // NOLINT(google-explicit-constructor)
+      : options(std::move(shared)) {}
+  std::shared_ptr<StreamOptions> options;
+};
+
 class Stream {
  public:
   Stream() = default;
@@ -135,8 +145,8 @@ class Stream {
   // Sends what is queued, then the end of input: the peer's reads end, it may go on sending
   // (shutdown(2), SHUT_WR).
   void shutdown_write();
-  // Sends what is queued, then closes. Nothing is received any more: what arrives until the queue is
-  // empty is dropped. Input that the kernel still holds then makes the close a reset (RFC 1122,
+  // Sends what is queued, then closes. Nothing is received any more: what arrives until the queue
+  // is empty is dropped. Input that the kernel still holds then makes the close a reset (RFC 1122,
   // section 4.2.2.13), which may cost the peer what it has not read yet: where it may still be
   // sending, `shutdown_write` first and close in on_end. While connecting: what is queued is sent
   // once the connection stands, and there is no on_open.
@@ -180,6 +190,6 @@ class Stream {
 // flags are shared with whoever else has it open (O_NONBLOCK, open(2)); they are restored when the
 // stream ends.
 Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options);
-Result<Stream> adopt(Reactor& reactor, int descriptor, std::shared_ptr<StreamOptions> options);
+Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions options);
 
 }  // namespace eddy

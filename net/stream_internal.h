@@ -1,5 +1,5 @@
 // The connection behind the handles: its life, receiving and deadlines are in stream_slot.cpp, its
-// output in stream_output.cpp.
+// output in stream_output.cpp, and what a server's drain asks of it in stream_drain.cpp.
 #pragma once
 
 #include <eddy/core/reactor.h>
@@ -65,6 +65,7 @@ class StreamSlot final : public Slot {
   bool is_paused() const { return has(kPausedByUser); }
   void shutdown_write();
   void close();
+  void drain();  // as close, but what has been sent is not put at risk by a reset
   void reset();
   void release(InlineFunction<void(int)> taker);
   size_t queued_bytes() const { return output_.bytes(); }
@@ -95,6 +96,7 @@ class StreamSlot final : public Slot {
     kFlags = 4096,        // the descriptor's status flags were changed, and are to be restored
     kEndTold = 8192,      // the user knows that no more comes
     kOpening = 16384,     // on_open is due
+    kDraining = 32768,    // closing, and not before the peer has all
   };
   struct Mark;   // a `done` of a send
   struct Extra;  // what few streams have
@@ -116,6 +118,8 @@ class StreamSlot final : public Slot {
   void sent(size_t count);
   void send_failed(std::error_code reason);
   void finish_output();
+  void finish_draining();
+  bool peer_has_all() const;
   void relocate_queue(SliceQueue& queue);
   void end(std::error_code reason);
   void linger_none();

@@ -197,7 +197,7 @@ void StreamSlot::sent(size_t count) {
 
 // The queue is empty, and more will not come.
 void StreamSlot::finish_output() {
-  if (has(kClosing)) return end({});
+  if (has(kClosing)) return has(kDraining) && !has(kEndTold) ? finish_draining() : end({});
   if (has(kWriteClosed | kConnecting)) return;
   set(kWriteClosed);
   if (kind == DescriptorKind::kSocket) {

@@ -247,12 +247,14 @@ void StreamSlot::deliver_end() {
   if (reason_) return end(reason_);  // a send has met it before
   if (end_error_ < 0) return end(errno_code(-end_error_));
   set(kEndTold);
+  if (has(kDraining)) return reactor_.turn().want_flush(*this);
   if (has(kMute | kClosing) || !options_->on_end) return close();
   Stream self = handle();
   options_->on_end(self);
 }
 
 void StreamSlot::pause() {
+  if (has(kClosing)) return;
   set(kPausedByUser);
   update_receiving();
 }
@@ -267,8 +269,8 @@ void StreamSlot::resume() {
 void StreamSlot::update_receiving() {
   // A stream that is closing reads on while its queue is being taken, and drops what comes: a peer
   // that is held up with its own output would never take ours.
-  const bool awaited = has(kClosing) ? !output_.empty() && !release_descriptor
-                                     : !has(kPausedByUser | kPausedByOutput);
+  const bool drops = (has(kDraining) || !output_.empty()) && !release_descriptor;
+  const bool awaited = has(kClosing) ? drops : !has(kPausedByUser | kPausedByOutput);
   const bool receives =
       !closing && awaited && !has(kConnecting | kOpening | kEndArrived | kEndTold);
   if (receives == has(kReceiving)) return;

@@ -3,6 +3,7 @@
 #include <eddy/net/stream_internal.h>
 #include <eddy/net/tcp_server.h>
 
+#include <utility>
 #include <vector>
 
 namespace eddy {
@@ -19,6 +20,7 @@ class TcpServer::Connections final : public StreamOwner {
   }
 
   ~Connections() {
+    if (first_ == nullptr) return;  // perhaps the reactor is gone
     reactor_.cancel_timer(drain_timer_);
     const bool ours = reactor_.of_this_process();
     while (first_ != nullptr) {
@@ -48,12 +50,13 @@ class TcpServer::Connections final : public StreamOwner {
   void stream_closed(StreamSlot& stream) override {
     remove(stream);
     room_changed();
+    if (count_ == 0) reactor_.cancel_timer(std::exchange(drain_timer_, {}));
   }
 
   void drain(std::chrono::nanoseconds deadline) {
     listener_.close();
     // Neither call ends a stream at once, so the list stays as it is.
-    for (StreamSlot* slot = first_; slot != nullptr; slot = slot->next_owned) slot->close();
+    for (StreamSlot* slot = first_; slot != nullptr; slot = slot->next_owned) slot->drain();
     if (count_ == 0) return;
     reactor_.cancel_timer(drain_timer_);
     drain_timer_ = reactor_.start_timer(deadline, [this] { reset_all(); }, {.referenced = false});
@@ -103,13 +106,14 @@ class TcpServer::Connections final : public StreamOwner {
 };
 
 TcpServer::TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options)
-    : TcpServer(reactor, std::make_shared<StreamOptions>(std::move(stream_options)),
+    : TcpServer(reactor,
+                SharedStreamOptions(std::make_shared<StreamOptions>(std::move(stream_options))),
                 server_options) {}
 
-TcpServer::TcpServer(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+TcpServer::TcpServer(Reactor& reactor, SharedStreamOptions stream_options,
                      ServerOptions server_options)
-    : connections_(
-          std::make_unique<Connections>(reactor, std::move(stream_options), server_options)) {}
+    : connections_(std::make_unique<Connections>(reactor, std::move(stream_options.options),
+                                                 server_options)) {}
 
 TcpServer::~TcpServer() = default;
 

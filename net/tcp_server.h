@@ -6,8 +6,8 @@
 //   if (auto ok = server.listen("127.0.0.1:7000"); !ok) return eddy::report(ok.error());
 //
 // Ownership: the server owns its listening socket and its connections: destroying it resets nothing
-// but closes them all, without callbacks. `close` ends listening alone. Threads: the reactor's
-// alone.
+// but closes them all, without callbacks. It may be destroyed after its reactor, but not used.
+// `close` ends listening alone. Threads: the reactor's alone.
 #pragma once
 
 #include <eddy/net/listener.h>
@@ -24,7 +24,7 @@ class TcpServer {
  public:
   TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options = {});
   // Options that other servers, connectors or adopted streams share.
-  TcpServer(Reactor& reactor, std::shared_ptr<StreamOptions> stream_options,
+  TcpServer(Reactor& reactor, SharedStreamOptions stream_options,
             ServerOptions server_options = {});
   ~TcpServer();
   TcpServer(const TcpServer&) = delete;
@@ -44,8 +44,10 @@ class TcpServer {
 
   // No new connections; those that stand go on.
   void close();
-  // No new connections, and those that stand close once their queues are empty: at `deadline` from
-  // now at the latest, when the rest is reset.
+  // No new connections, and those that stand close once their queues are empty and their peers have
+  // it all: where there may be something that they have not taken, sending ends (shutdown(2)), and
+  // what they send is dropped until they end as well. At `deadline` from now at the latest, when
+  // the rest is reset.
   void drain(std::chrono::nanoseconds deadline);
 
  private:

@@ -188,8 +188,9 @@ TEST_P(Accept, DrainLetsQueuesEmptyAndResetsWhatIsLeftAtTheDeadline) {
     reader.receive();
     return reader.ended;
   }));
+  reader.close();
   EXPECT_TRUE(reader.received == pattern(8 << 20));
-  EXPECT_EQ(server->connections(), 1U);
+  EXPECT_TRUE(run_until([&] { return server->connections() == 1; }));
   EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
   EXPECT_TRUE(idler.has_failed());
   EXPECT_EQ(journal.count("close"), 2U);
@@ -229,6 +230,60 @@ TEST_P(Accept, SeveralListenersOfOneAddressShareIt) {
   EXPECT_TRUE(run_until([&] { return answered(peers) == 100; }));
   EXPECT_GT(server->connections(), 0U);
   EXPECT_GT(second.connections(), 0U);
+}
+
+// A peer that is still sending has all that was flushed for it: no reset comes before it ends.
+TEST_P(Accept, DrainWaitsForThePeersEndWhereThereIsSomethingToLose) {
+  serve_one(journal.options(), 4096);
+  const std::string bytes = pattern(300'000);
+  stream.send(Slice::copy_of(bytes));
+  run_turns();
+  server->drain(kDeadline);
+  EXPECT_TRUE(run_until([&] {
+    peer.send("unasked");
+    peer.receive(1000);
+    return peer.ended || peer.error != 0;
+  }));
+  EXPECT_EQ(peer.error, 0);
+  EXPECT_TRUE(peer.received == bytes);
+  EXPECT_TRUE(journal.data.empty());  // what came after the drain began was dropped
+  peer.close();
+  EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+}
+
+TEST_P(Accept, DrainDoesNotWaitForIdleConnections) {
+  serve_one(journal.options());
+  server->drain(kDeadline);
+  EXPECT_TRUE(run_until([&] { return peer.has_ended(); }));
+  EXPECT_EQ(server->connections(), 0U);
+  EXPECT_EQ(journal.code, std::error_code());
+}
+
+TEST_P(Accept, DrainOfAPausedConnectionWhosePeerHasEnded) {
+  serve_one(journal.options());
+  stream.pause();
+  peer.send("unread");
+  peer.shutdown_write();
+  run_turns();
+  server->drain(kDeadline);
+  EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+  EXPECT_TRUE(peer.has_ended());
+}
+
+// Both server and reactor may be destroyed in either order.
+TEST_P(Accept, AServerMayOutliveItsReactor) {
+  serve_one(journal.options(), 4096);
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  run_turns();
+  server->drain(kDeadline);
+  run_turns();
+  EXPECT_EQ(server->connections(), 1U);
+  Listener listener(reactor(), [](int) {});
+  ASSERT_TRUE(listener.listen("127.0.0.1:0"));
+  destroy_reactor();
+  EXPECT_EQ(server->connections(), 0U);
+  EXPECT_FALSE(listener.is_listening());
+  server.reset();
 }
 
 EDDY_ON_EVERY_CONFIGURATION(Accept);

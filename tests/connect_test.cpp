@@ -278,6 +278,39 @@ TEST_P(Connect, TheConnectorMayGoFirst) {
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
 }
 
+// `{}` is StreamOptions, and not a std::shared_ptr that is null.
+TEST_P(Connect, OptionsMayAllBeDefault) {
+  const Address address = serve({});
+  TcpServer none(reactor(), {}, {});
+  Connector connector(reactor(), {});
+  stream = *connector.connect(address);
+  EXPECT_TRUE(run_until([&] { return server->connections() == 1; }));
+  stream.close();
+  EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+}
+
+// What was queued is sent once the connection stands, and that it stands is not told.
+TEST_P(Connect, ClosedWhileConnecting) {
+  Journal of_server;
+  const Address address = serve(of_server.options());
+  for (const char* text : {"", "queued"}) {
+    SCOPED_TRACE(text);
+    journal = Journal();
+    of_server = Journal();
+    Connector connector(reactor(), journal.options());
+    stream = *connector.connect(address);
+    stream.send(text);
+    stream.close();
+    EXPECT_FALSE(stream.is_open());
+    EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+    EXPECT_EQ(journal.events, (Events{"close"}));
+    EXPECT_EQ(journal.code, std::error_code());
+    EXPECT_TRUE(run_until([&] { return of_server.data == text; }));
+    server->for_each([](Stream& accepted) { accepted.reset(); });
+    EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+  }
+}
+
 EDDY_ON_EVERY_CONFIGURATION(Connect);
 
 }  // namespace

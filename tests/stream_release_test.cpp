@@ -1,5 +1,6 @@
 // A descriptor that a stream gives back is whole: nothing was lost, and nothing of eddy is left in
 // it.
+#include <eddy/net/connector.h>
 #include <fcntl.h>
 
 #include "support/stream_test.h"
@@ -105,6 +106,41 @@ TEST_P(StreamRelease, WithoutATakerTheDescriptorIsClosed) {
   server.reset();
   destroy_reactor();
   EXPECT_TRUE(peer.has_ended() || peer.has_failed());
+}
+
+// Where the queue cannot be sent, there is nothing to take over: on_close tells why.
+TEST_P(StreamRelease, APeerThatResetsMeanwhileIsTold) {
+  serve_one(journal.options(), 4096);
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  run_turns();
+  stream.release([this](int fd) { taken_.reset(fd); });
+  run_turns();
+  EXPECT_FALSE(taken_.is_open());
+  peer.reset();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_TRUE(journal.code == std::errc::connection_reset || journal.code == std::errc::broken_pipe)
+      << journal.code.message();
+  EXPECT_FALSE(taken_.is_open());
+}
+
+TEST_P(StreamRelease, AResetAfterItAborts) {
+  serve_one(journal.options());
+  stream.send("never sent");
+  stream.release([this](int fd) { taken_.reset(fd); });
+  stream.reset();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_FALSE(taken_.is_open());
+  EXPECT_TRUE(run_until([&] { return peer.has_failed(); }));
+}
+
+TEST_P(StreamRelease, OfAConnectThatFailsIsTold) {
+  Descriptor nobody = bound_socket();
+  Connector connector(reactor(), journal.options());
+  stream = *connector.connect(address_of(nobody.get()));
+  stream.release([this](int fd) { taken_.reset(fd); });
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_EQ(journal.code, std::errc::connection_refused);
+  EXPECT_FALSE(taken_.is_open());
 }
 
 EDDY_ON_EVERY_CONFIGURATION(StreamRelease);
