@@ -29,6 +29,9 @@ const char* general_advice(int errno_value) {
     return "this process has as many open files as it may: raise its limit (ulimit -n, "
            "RLIMIT_NOFILE)";
   }
+  if (errno_value == EEXIST) {
+    return "a descriptor is watched, adopted or listened on once at a time";
+  }
   if (errno_value == ENFILE) {
     return "the system has as many open files as it may: raise fs.file-max";
   }

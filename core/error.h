@@ -57,7 +57,8 @@ template <typename T>
 using Result = std::expected<T, Error>;
 
 // An Error made from what a call of the kernel seam returned: a negative errno. Without an advice,
-// EMFILE and ENFILE, which any call that makes a descriptor may return, bring their own.
+// EMFILE and ENFILE, which any call that makes a descriptor may return, bring their own, and so
+// does EEXIST, for a descriptor that is in the reactor already.
 std::unexpected<Error> failure(int negative_errno, const char* call, std::string subject = {},
                                std::string advice = {});
 

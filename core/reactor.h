@@ -175,6 +175,11 @@ class Reactor final : private Loop {
   // Frees the slot at the end of this turn. Called once, from on_closed or when it was never added.
   void retire(Slot& slot);
   void set_keeps_alive(Slot& slot, bool keeps);
+  // A descriptor that the user hands in, to be watched, adopted or listened on, is in the loop once
+  // at a time: 0, -EEXIST or -ENOMEM. `disclaim` when its slot is being closed. What eddy makes
+  // itself is claimed by nobody.
+  int claim(int fd);
+  void disclaim(int fd);
   // Where `Stream::reserve` and copies of the user's bytes are written.
   OutputRoom& output_room() { return *output_room_; }
   // The caller is on the reactor's thread, or the reactor has not run yet.
@@ -250,8 +255,7 @@ class Reactor final : private Loop {
   std::vector<InlineFunction<void()>> deferred_;
   std::vector<std::pair<size_t, InlineFunction<void()>>> sleep_hooks_;
   size_t next_hook_ = 1;
-  std::vector<int> watched_;  // descriptors, sorted: one watch each, on both backends
-  friend class WatchSlot;
+  std::vector<int> claimed_;  // sorted
 
   size_t slots_ = 0;
   size_t slots_keeping_alive_ = 0;

@@ -114,7 +114,8 @@ class alignas(64) Slot {
   bool keeps_loop_alive = true;
   Interest interest = Interest::kNone;
   bool is_tcp = false;  // a short read means empty, a short write full: of nothing else is it sure
-  int try_result = 0;   // io_uring: of the send that was tried; all of it, unless told otherwise
+  bool is_claimed = false;  // Reactor::claim
+  int try_result = 0;  // io_uring: of the send that was tried; all of it, unless told otherwise
   bool send_waits = false;         // io_uring: the socket was found full
   bool zero_copy_is_vain = false;  // io_uring: the kernel copies on this path anyway
   uint16_t sends_until_direct =

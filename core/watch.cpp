@@ -32,9 +32,7 @@ void WatchSlot::on_closed() {
 
 void WatchSlot::close() {
   if (closing) return;
-  auto& watched = reactor_.watched_;
-  const auto at = std::lower_bound(watched.begin(), watched.end(), fd);
-  if (at != watched.end() && *at == fd) watched.erase(at);
+  reactor_.disclaim(fd);
   reactor_.operations().close(*this);
 }
 
@@ -69,6 +67,21 @@ std::unexpected<Error> no_readiness(const char* call, std::string subject, bool 
                       : "a directory, or a device such as /dev/null, has no readiness to wait for");
 }
 
+int Reactor::claim(int fd) {
+  const auto at = std::ranges::lower_bound(claimed_, fd) - claimed_.begin();
+  if (static_cast<size_t>(at) < claimed_.size() && claimed_[static_cast<size_t>(at)] == fd) {
+    return -EEXIST;
+  }
+  if (!make_room(claimed_)) return -ENOMEM;
+  claimed_.insert(claimed_.begin() + at, fd);
+  return 0;
+}
+
+void Reactor::disclaim(int fd) {
+  const auto at = std::ranges::lower_bound(claimed_, fd);
+  if (at != claimed_.end() && *at == fd) claimed_.erase(at);
+}
+
 Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Interest)> callback) {
   if (error_) return std::unexpected(*error_);
   EDDY_REQUIRE(on_own_thread(), "Reactor::watch was called by a thread that is not the reactor's");
@@ -77,21 +90,20 @@ Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Inte
   if (kind < 0) return failure(kind, "watch", subject);
   if (kind == static_cast<int>(DescriptorKind::kRegularFile))
     return no_readiness("watch", subject, true);
-  const auto at = std::lower_bound(watched_.begin(), watched_.end(), fd);
-  if (at != watched_.end() && *at == fd) {
-    return failure(-EEXIST, "watch", subject, "a descriptor has one watch at a time");
+  if (const int failed = claim(fd); failed < 0) return failure(failed, "watch", subject);
+  auto* slot = make_slot<WatchSlot>(0, *this, std::move(callback));
+  if (slot == nullptr) {
+    disclaim(fd);
+    return failure(-ENOMEM, "watch", subject);
   }
-  const auto place = at - watched_.begin();
-  auto* slot = make_room(watched_) ? make_slot<WatchSlot>(0, *this, std::move(callback)) : nullptr;
-  if (slot == nullptr) return failure(-ENOMEM, "watch", subject);
   slot->fd = fd;
   slot->kind = static_cast<DescriptorKind>(kind);
   if (const int failed = backend_->add(*slot); failed < 0) {
+    disclaim(fd);
     retire(*slot);
     if (failed == -EPERM) return no_readiness("watch", subject, false);
     return failure(failed, "watch", subject);
   }
-  watched_.insert(watched_.begin() + place, fd);
   backend_->watch(*slot, interest);
   return Watch(*slot);
 }

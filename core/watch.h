@@ -9,11 +9,11 @@
 // kError as well in what is told. Look with `any(ready & Interest::kReadable)`. A pipe's end comes
 // as kHangup, perhaps alone: read until 0 then too.
 //
-// Rules: a descriptor has one watch at a time (a second is refused with EEXIST). What has no
-// readiness is refused with Errc::kUnsupported: regular files, directories, devices such as
-// /dev/null. Close the watch before the descriptor. Copies of the handle name
-// the same watch; destroying a handle does nothing; using one whose watch is closed does nothing
-// either, and stops a debug build.
+// Rules: a descriptor is in a reactor once at a time, watched, adopted or listened on: a second use
+// is refused with EEXIST; one of a Stream's own is not to be watched. What has no readiness is
+// refused with Errc::kUnsupported: regular files, directories, devices such as /dev/null. Close the
+// watch before the descriptor. Copies of the handle name the same watch; destroying a handle does
+// nothing; using one whose watch is closed does nothing either, and stops a debug build.
 //
 // Threads: the reactor's alone.
 #pragma once

@@ -72,6 +72,7 @@ class ListenerSlot final : public Slot {
     if (closing) return;
     listener_ = nullptr;
     reactor_.cancel_timer(timer_);
+    reactor_.disclaim(fd);
     reactor_.operations().close(*this);
   }
   void update() {
@@ -193,11 +194,18 @@ Result<void> Listener::listen_on(int descriptor, const ListenOptions& options) {
   if (const int failed = kernel.listen(descriptor, options.backlog); failed < 0) {
     return failure(failed, "listen", subject);
   }
+  if (const int failed = reactor_.claim(descriptor); failed < 0) {
+    return failure(failed, "listen", subject);
+  }
   auto* slot = reactor_.make_slot<ListenerSlot>(0, reactor_, *this, options);
-  if (slot == nullptr) return failure(-ENOMEM, "listen", subject);
+  if (slot == nullptr) {
+    reactor_.disclaim(descriptor);
+    return failure(-ENOMEM, "listen", subject);
+  }
   slot->fd = descriptor;
 
   if (const int failed = reactor_.operations().add(*slot); failed < 0) {
+    reactor_.disclaim(descriptor);
     reactor_.retire(*slot);
     return failure(failed, "listen", subject);
   }

@@ -63,8 +63,11 @@ int StreamSlot::begin_adopted(int descriptor, DescriptorKind descriptor_kind, bo
   is_tcp = tcp;
   const int flags = reactor_.kernel().get_status_flags(fd);
   const bool blocks = flags >= 0 && (flags & O_NONBLOCK) == 0;
-  const int failed = blocks && !make_extra() ? -ENOMEM : reactor_.operations().add(*this);
+  int failed = blocks && !make_extra() ? -ENOMEM : reactor_.claim(fd);
+  is_claimed = failed == 0;
+  if (failed == 0) failed = reactor_.operations().add(*this);
   if (failed < 0) {
+    if (is_claimed) reactor_.disclaim(fd);
     discard();
     return failed;
   }
@@ -125,6 +128,7 @@ void StreamSlot::end(std::error_code reason) {
   // A clean end would tell the peer that it has everything.
   if (reason && !output_.empty()) linger_none();
   if (timer_) reactor_.cancel_timer(timer_);
+  if (is_claimed) reactor_.disclaim(fd);
   if (has(kFlags)) reactor_.kernel().set_status_flags(fd, extra_->status_flags);
   reactor_.operations().close(*this);
 }

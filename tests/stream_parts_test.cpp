@@ -68,6 +68,39 @@ TEST_P(StreamParts, SocketsOfMessagesAreRefused) {
   }
 }
 
+// epoll can do no other; io_uring does the same.
+TEST_P(StreamParts, ADescriptorIsInAReactorOnceAtATime) {
+  int fds[2] = {-1, -1};
+  ASSERT_EQ(plain_kernel().socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+  const Descriptor other(fds[1]);
+  adopt_it(Descriptor(fds[0]));
+  const auto exists = [](const auto& result) {
+    return !result && result.error().code() == std::errc::file_exists;
+  };
+  const auto watch = [&](int fd) {
+    return reactor().watch(fd, Interest::kReadable, [](Interest) {});
+  };
+  EXPECT_TRUE(exists(adopt(reactor(), fds[0], journal.options())));
+  EXPECT_TRUE(exists(watch(fds[0])));
+  auto watched = watch(other.get());
+  ASSERT_TRUE(watched);
+  EXPECT_TRUE(exists(adopt(reactor(), other.get(), journal.options())));
+  watched->close();
+  watched = watch(other.get());  // closed, it may be watched anew
+  ASSERT_TRUE(watched);
+  watched->close();
+
+  Descriptor listening = bound_socket();
+  Listener listener(reactor(), [](int) {});
+  Listener second(reactor(), [](int) {});
+  ASSERT_TRUE(listener.listen_on(listening.get()));
+  EXPECT_TRUE(exists(second.listen_on(listening.get())));
+  EXPECT_TRUE(exists(watch(listening.get())));
+  listening.release();
+  stream.reset();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+}
+
 TEST_P(StreamPartsOnLinux, LineByLine) {
   int controller = -1;
   int terminal = -1;
