@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -62,6 +63,9 @@ class SignalTable {
       if (slot.load(std::memory_order_relaxed) != fd + 1) continue;
       if (--row.listeners == 0) sigaction(signal_number, &row.previous, nullptr);
       slot.store(0);
+      // A handler in another thread may have read the slot before: the number must stay ours until
+      // it has written.
+      while (row.handlers.load() != 0) sched_yield();
       return checked(::close(fd));
     }
     return -EBADF;
@@ -71,6 +75,7 @@ class SignalTable {
   static constexpr int kListenersPerSignal = 64;
   struct Row {
     std::atomic<int> slots[kListenersPerSignal] = {};
+    std::atomic<int> handlers = 0;  // that are running
     int listeners = 0;
     struct sigaction previous = {};
   };
@@ -85,9 +90,12 @@ class SignalTable {
 
   static void deliver(int signal_number) {
     const int saved = errno;
-    for (auto& slot : rows_[signal_number].slots) {
+    Row& row = rows_[signal_number];
+    row.handlers.fetch_add(1);
+    for (auto& slot : row.slots) {
       if (const int fd = slot.load() - 1; fd >= 0) linux_kernel().write_eventfd(fd);
     }
+    row.handlers.fetch_sub(1);
     errno = saved;
   }
 
@@ -246,7 +254,15 @@ class LinuxKernel final : public Kernel {
   }
 
   uint64_t thread_id() override { return static_cast<uint64_t>(pthread_self()); }
-  int process_id() override { return ::getpid(); }
+  // Asked every turn, and getpid(2) is a system call each time: remembered until a fork.
+  int process_id() override {
+    static std::atomic<int> process = 0;
+    static const bool remembers = pthread_atfork(nullptr, nullptr, [] { process.store(0); }) == 0;
+    if (const int known = process.load(std::memory_order_relaxed); known != 0) return known;
+    const int id = ::getpid();
+    if (remembers) process.store(id, std::memory_order_relaxed);
+    return id;
+  }
 
  private:
   SignalTable signals_;

@@ -182,13 +182,13 @@ bool Reactor::alive() const {
 
 // The first turn binds the reactor to its thread.
 Result<void> Reactor::check_thread() {
+  if (!of_this_process()) [[unlikely]] {
+    return failure(-ECHILD, "Reactor::run", {},
+                   "a reactor does not survive fork: make one in the child");
+  }
   if (thread_ != 0) {
     EDDY_REQUIRE(on_own_thread(), "a Reactor was run by a second thread");
     return {};
-  }
-  if (!of_this_process()) {
-    return failure(-ECHILD, "Reactor::run", {},
-                   "a reactor does not survive fork: make one in the child");
   }
   thread_ = kernel_.thread_id();
   if (options_.timer_slack.count() > 0) kernel_.set_timer_slack(options_.timer_slack.count());

@@ -153,7 +153,8 @@ class Reactor final : private Loop {
   // --- Readiness of any descriptor of the user's own: core/watch.h.
   Result<Watch> watch(int fd, Interest interest, InlineFunction<void(Interest)> callback);
   // Called with how often the signal came since the last call. The signal's disposition is restored
-  // at `close`.
+  // at `close`. EINVAL for what cannot be caught (SIGKILL, SIGSTOP), and for what tells of a fault
+  // of the program's own (SIGSEGV, SIGBUS, SIGFPE, SIGILL).
   Result<Watch> on_signal(int signal_number, InlineFunction<void(int64_t)> callback);
 
   // --- Looking

@@ -5,6 +5,7 @@
 #include <eddy/core/watch_internal.h>
 
 #include <errno.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <string>
@@ -63,8 +64,9 @@ void Watch::close() {
 std::unexpected<Error> no_readiness(const char* call, std::string subject, bool is_regular_file) {
   return std::unexpected<Error>(
       std::in_place, Errc::kUnsupported, call, std::move(subject),
-      is_regular_file ? "a regular file is always ready: read it, or watch it by inotify"
-                      : "a directory, or a device such as /dev/null, has no readiness to wait for");
+      is_regular_file
+          ? "a regular file, be it one of /proc, is not waited for: read it, or watch it by inotify"
+          : "a directory, or a device such as /dev/null, has no readiness to wait for");
 }
 
 int Reactor::claim(int fd) {
@@ -108,8 +110,27 @@ Result<Watch> Reactor::watch(int fd, Interest interest, InlineFunction<void(Inte
   return Watch(*slot);
 }
 
+namespace {
+
+const char* why_no_watch(int signal_number) {
+  switch (signal_number) {
+    case SIGKILL:
+    case SIGSTOP: return "no program can catch it";
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL: return "it tells of a fault of the program, which a loop cannot come to see";
+    default: return "";
+  }
+}
+
+}  // namespace
+
 Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)> callback) {
   if (error_) return std::unexpected(*error_);
+  if (const char* why = why_no_watch(signal_number); *why != '\0') {
+    return failure(-EINVAL, "on_signal", "signal " + std::to_string(signal_number), why);
+  }
   const int fd = kernel_.open_signal(signal_number);
   if (fd < 0) return failure(fd, "sigaction", "signal " + std::to_string(signal_number));
   Result<Watch> watched = failure(-ENOMEM, "watch");

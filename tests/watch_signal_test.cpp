@@ -99,6 +99,15 @@ TEST_P(WatchSignal, ASignalThatCannotBeCaughtIsRefused) {
 }
 
 EDDY_ON_EVERY_CONFIGURATION(WatchSignal);
+TEST_P(WatchSignal, WhatNoLoopCanWatchIsRefused) {
+  for (const int number : {SIGKILL, SIGSTOP, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+    const auto refused = reactor().on_signal(number, [](int64_t) {});
+    ASSERT_FALSE(refused) << number;
+    EXPECT_EQ(refused.error().code(), std::errc::invalid_argument);
+    EXPECT_FALSE(refused.error().advice().empty());
+  }
+}
+
 EDDY_ON_EVERY_REAL_CONFIGURATION(WatchSignalOnLinux);
 
 }  // namespace
