@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <algorithm>
 
 namespace eddy {
 namespace {
@@ -61,6 +62,8 @@ std::string Error::message() const {
   if (!subject_.empty()) text.append(" ").append(subject_);
   text.append(": ").append(code_.message());
   if (!advice_.empty()) text.append(" (").append(advice_).append(")");
+  // The subject may be a user's text.
+  std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
   return text;
 }
 

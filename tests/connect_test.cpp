@@ -290,7 +290,7 @@ TEST_P(Connect, OptionsMayAllBeDefault) {
 }
 
 // What was queued is sent once the connection stands, and that it stands is not told.
-TEST_P(Connect, ClosedWhileConnecting) {
+TEST_P(Connect, ClosedWhileConnectingSendsWhatIsQueuedAndOpensNothing) {
   Journal of_server;
   const Address address = serve(of_server.options());
   for (const char* text : {"", "queued"}) {

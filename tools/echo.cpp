@@ -88,7 +88,8 @@ Command make_echo(CLI::App& app) {
   add_option(*command, "--drain", options->drain, kDuration,
              {nanoseconds(0), std::chrono::hours(1)}, "5s",
              "At SIGINT or SIGTERM, connections get so long to take what is on its way to them");
-  command->add_flag("--stats", options->stats, "At the end, print the reactor's counters as JSON");
+  command->add_flag("--stats", options->stats, "At the end, print the reactor's counters as JSON")
+      ->disable_flag_override();
   command->footer(
       "Ends at SIGINT or SIGTERM: accepts no more, sends what is on its way, closes. A second "
       "signal ends it at once.\n\n"

@@ -61,4 +61,9 @@ std::string size_text(uint64_t bytes) {
   return std::to_string(bytes) + " B";
 }
 
+std::string one_line(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
+  return text;
+}
+
 }  // namespace eddy::tools

@@ -18,4 +18,7 @@ std::string right(const std::string& text, size_t width);
 // With newlines in the place of blanks, so that lines are no longer than that. Those in it stay.
 std::string wrapped(std::string text, size_t width);
 
+// Without line breaks and other control characters, for what may quote an argument.
+std::string one_line(std::string text);
+
 }  // namespace eddy::tools

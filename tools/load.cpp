@@ -27,7 +27,7 @@ constexpr uint64_t kMostInFlight = 64 * 1024 * 1024;
 constexpr size_t kOwnDescriptors = 32;  // of the reactor, the terminal, files
 
 int refuse(const std::string& what) {
-  fprintf(stderr, "eddy load: %s\n", what.c_str());
+  fprintf(stderr, "eddy load: %s\n", one_line(what).c_str());
   return kBadUsage;
 }
 
@@ -101,7 +101,8 @@ void describe(CLI::App& command, LoadOptions& options) {
   add_option(command, "--server-pid", options.server_pid, kCount, {1, INT32_MAX}, "",
              "Tell the CPU time that this process takes for a request");
   add_reactor_options(command, options.reactor);
-  command.add_flag("--json", options.json, "One JSON object on stdout; latencies in µs");
+  command.add_flag("--json", options.json, "One JSON object on stdout; latencies in µs")
+      ->disable_flag_override();
 }
 
 }  // namespace

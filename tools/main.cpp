@@ -1,10 +1,14 @@
 // The program eddy: one subcommand a file, which `command.h` lists.
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <array>
+#include <iostream>
+#include <string>
 
 #include "command.h"
 #include "format.h"
@@ -13,10 +17,27 @@ namespace {
 
 using eddy::tools::Command;
 
+// What is not open would become a descriptor of the reactor's, and be written to.
+void keep_standard_descriptors() {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
+
+// The status, unless what was to be told did not get out.
+int after_output(int status) {
+  std::cout.flush();
+  const bool flushed = fflush(stdout) == 0;
+  if (flushed && ferror(stdout) == 0 && std::cout.good()) return status;
+  fprintf(stderr, "eddy: cannot write to standard output\n");
+  return status == 0 ? 1 : status;
+}
+
 int refuse(const CLI::App& app, const std::string& what) {
   const auto chosen = app.get_subcommands();
   const std::string name = chosen.empty() ? "eddy" : "eddy " + chosen.front()->get_name();
-  fprintf(stderr, "%s: %s (%s --help)\n", name.c_str(), what.c_str(), name.c_str());
+  fprintf(stderr, "%s: %s (%s --help)\n", name.c_str(), eddy::tools::one_line(what).c_str(),
+          name.c_str());
   return eddy::tools::kBadUsage;
 }
 
@@ -33,6 +54,7 @@ void fit_to_terminal(CLI::App& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_standard_descriptors();
   CLI::App app("eddy: servers and load generators on one reactor", "eddy");
   app.require_subcommand(0, 1);
   app.failure_message({});
@@ -42,12 +64,12 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    return app.exit(help);
+    return after_output(app.exit(help));
   } catch (const CLI::ParseError& error) {
     return refuse(app, error.what());
   }
   for (const Command& command : commands) {
-    if (command.arguments->parsed()) return command.run();
+    if (command.arguments->parsed()) return after_output(command.run());
   }
   return refuse(app, "which command? echo, load or probe");
 }

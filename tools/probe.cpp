@@ -113,7 +113,7 @@ int print_text(const Probed& probed) {
 Command make_probe(CLI::App& app) {
   CLI::App* command = app.add_subcommand("probe", "Tell what this kernel offers a reactor");
   auto json = std::make_shared<bool>(false);
-  command->add_flag("--json", *json, "One JSON object on stdout");
+  command->add_flag("--json", *json, "One JSON object on stdout")->disable_flag_override();
   command->footer(
       "It tries each thing once: a kernel's version says little about what a container allows.\n\n"
       "Exit status: 0; 2 bad arguments, or EDDY_BACKEND asks for what cannot be had.");
