@@ -197,6 +197,7 @@ void StreamSlot::sent(size_t count) {
 
 // The queue is empty, and more will not come.
 void StreamSlot::finish_output() {
+  if (release_descriptor && has(kConnecting)) return;  // what is taken over is connected
   if (has(kClosing)) return has(kDraining) && !has(kEndTold) ? finish_draining() : end({});
   if (has(kWriteClosed | kConnecting)) return;
   set(kWriteClosed);
