@@ -141,7 +141,7 @@ class TcpSocket final : public Socket {
  private:
   TcpSide& side() const { return connection_->sides[accepted_ ? 1 : 0]; }
   int claim_port();
-  void adopt_options(TcpSide& side) const;
+  void adopt_options(TcpSide& mine) const;
   int connection_info(void* value, socklen_t* length);
   ssize_t receive_bytes(const msghdr& message, int flags, size_t room);
   ssize_t receive_urgent(msghdr& message, int flags);

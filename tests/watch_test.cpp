@@ -18,80 +18,80 @@ class WatchTest : public ReactorTest {
   WatchTest() {
     int fds[2] = {-1, -1};
     EXPECT_EQ(machine().pipe(fds, O_CLOEXEC | O_NONBLOCK), 0);
-    read_end.reset(fds[0]);
-    write_end.reset(fds[1]);
+    read_end_.reset(fds[0]);
+    write_end_.reset(fds[1]);
   }
   void TearDown() override {
-    read_end.reset();
-    write_end.reset();
+    read_end_.reset();
+    write_end_.reset();
     ReactorTest::TearDown();
   }
   Watch watch(int fd, Interest interest) {
     auto made = reactor().watch(fd, interest, [this](Interest ready) {
-      ++calls;
-      last = ready;
+      ++calls_;
+      last_ = ready;
     });
     EXPECT_TRUE(made) << made.error().message();
     return made.value_or(Watch());
   }
-  void write_byte() { EXPECT_EQ(machine().write(write_end.get(), "x"), 1); }
+  void write_byte() { EXPECT_EQ(machine().write(write_end_.get(), "x"), 1); }
   void read_byte() {
     char byte = 0;
-    EXPECT_EQ(plain_kernel().read(read_end.get(), &byte, 1), 1);
+    EXPECT_EQ(plain_kernel().read(read_end_.get(), &byte, 1), 1);
   }
 
-  Descriptor read_end, write_end;
-  int calls = 0;
-  Interest last = Interest::kNone;
+  Descriptor read_end_, write_end_;
+  int calls_ = 0;
+  Interest last_ = Interest::kNone;
 };
 // Files and devices.
 class WatchTestOnLinux : public WatchTest {};
 
 TEST_P(WatchTest, IsLevelTriggered) {
-  Watch reading = watch(read_end.get(), kReadable);
+  Watch reading = watch(read_end_.get(), kReadable);
   EXPECT_TRUE(reading.is_open());
   run_turns(5);
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   write_byte();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   for (int expected = 1; expected <= 5; ++expected) {
-    ASSERT_TRUE(run_until([&] { return calls >= expected; }));  // nobody reads: again and again
+    ASSERT_TRUE(run_until([&] { return calls_ >= expected; }));  // nobody reads: again and again
   }
-  EXPECT_EQ(last, kReadable);
+  EXPECT_EQ(last_, kReadable);
   read_byte();
   run_turns(2);  // what was on its way
-  calls = 0;
+  calls_ = 0;
   run_turns();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   write_byte();
-  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
   reading.close();
   EXPECT_FALSE(reading.is_open());
 }
 
 TEST_P(WatchTest, OnceATurn) {
-  Watch reading = watch(read_end.get(), kReadable);
+  Watch reading = watch(read_end_.get(), kReadable);
   write_byte();
-  ASSERT_TRUE(run_until([&] { return calls > 0; }));
+  ASSERT_TRUE(run_until([&] { return calls_ > 0; }));
   for (int i = 0; i < 20; ++i) {
-    const int before = calls;
+    const int before = calls_;
     run_turns(1);
-    EXPECT_LE(calls, before + 1);
+    EXPECT_LE(calls_, before + 1);
   }
   reading.close();
 }
 
 TEST_P(WatchTest, Writable) {
-  Watch writing = watch(write_end.get(), kWritable);
-  EXPECT_TRUE(run_until([&] { return calls >= 3; }));
-  EXPECT_EQ(last, kWritable);
+  Watch writing = watch(write_end_.get(), kWritable);
+  EXPECT_TRUE(run_until([&] { return calls_ >= 3; }));
+  EXPECT_EQ(last_, kWritable);
   const std::string much(1 << 20, 'x');
-  while (machine().write(write_end.get(), much) > 0) {
+  while (machine().write(write_end_.get(), much) > 0) {
   }
   run_turns(2);
-  calls = 0;
+  calls_ = 0;
   run_turns();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   writing.close();
 }
 
@@ -104,23 +104,23 @@ TEST_P(WatchTest, InterestChanges) {
   Watch both = watch(mine.get(), Interest::kNone);
   ASSERT_EQ(machine().write(others.get(), "x"), 1);
   run_turns();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   both.set_interest(kReadable);
-  EXPECT_TRUE(run_until([&] { return last == kReadable; }));
+  EXPECT_TRUE(run_until([&] { return last_ == kReadable; }));
   both.set_interest(kWritable);
-  EXPECT_TRUE(run_until([&] { return last == kWritable; }));
+  EXPECT_TRUE(run_until([&] { return last_ == kWritable; }));
   for (int i = 0; i < 20; ++i) {
     run_turns(1);
-    EXPECT_EQ(last, kWritable);  // never what is not asked for any more
+    EXPECT_EQ(last_, kWritable);  // never what is not asked for any more
   }
   both.set_interest(kReadable | kWritable);
-  EXPECT_TRUE(run_until([&] { return last == (kReadable | kWritable); }));
+  EXPECT_TRUE(run_until([&] { return last_ == (kReadable | kWritable); }));
   both.set_interest(Interest::kNone);
-  calls = 0;
+  calls_ = 0;
   run_turns();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   both.set_interest(kReadable);
-  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
   both.close();
 }
 
@@ -140,7 +140,7 @@ TEST_P(WatchTest, InterestChangesWithinABatch) {
       watches[other].set_interest(Interest::kNone);
     };
   };
-  watches[0] = *reactor().watch(read_end.get(), kReadable, stop_the_other(1));
+  watches[0] = *reactor().watch(read_end_.get(), kReadable, stop_the_other(1));
   watches[1] = *reactor().watch(other_end.get(), kReadable, stop_the_other(0));
   run_turns(1);
   run_turns(1);
@@ -151,27 +151,27 @@ TEST_P(WatchTest, InterestChangesWithinABatch) {
 }
 
 TEST_P(WatchTest, AHangUpIsToldAskedForOrNot) {
-  Watch reading = watch(read_end.get(), kReadable);
+  Watch reading = watch(read_end_.get(), kReadable);
   run_turns(3);
-  write_end.reset();
-  EXPECT_TRUE(run_until([&] { return any(last & Interest::kHangup); }));
-  const int before = calls;
+  write_end_.reset();
+  EXPECT_TRUE(run_until([&] { return any(last_ & Interest::kHangup); }));
+  const int before = calls_;
   EXPECT_TRUE(
-      run_until([&] { return calls > before + 2; }));  // until somebody does something about it
+      run_until([&] { return calls_ > before + 2; }));  // until somebody does something about it
   reading.set_interest(Interest::kNone);
   run_turns(2);
-  calls = 0;
+  calls_ = 0;
   expect_no_spin();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   reading.close();
 }
 
 TEST_P(WatchTest, AnErrorIsToldAskedForOrNot) {
-  Watch writing = watch(write_end.get(), Interest::kPriority);
+  Watch writing = watch(write_end_.get(), Interest::kPriority);
   run_turns(3);
-  EXPECT_EQ(calls, 0);
-  read_end.reset();
-  EXPECT_TRUE(run_until([&] { return any(last & Interest::kError); }));
+  EXPECT_EQ(calls_, 0);
+  read_end_.reset();
+  EXPECT_TRUE(run_until([&] { return any(last_ & Interest::kError); }));
   writing.close();
 }
 
@@ -183,9 +183,9 @@ TEST_P(WatchTest, UrgentData) {
   Watch urgent = watch(accepted.get(), Interest::kPriority);
   peer.send("not urgent");
   run_turns();
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   peer.send("!", MSG_OOB);
-  EXPECT_TRUE(run_until([&] { return any(last & Interest::kPriority); }));
+  EXPECT_TRUE(run_until([&] { return any(last_ & Interest::kPriority); }));
   urgent.close();
 }
 
@@ -193,9 +193,9 @@ TEST_P(WatchTest, AnEventfd) {
   const Descriptor event(plain_kernel().eventfd());
   Watch on_event = watch(event.get(), kReadable);
   run_turns(3);
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   plain_kernel().write_eventfd(event.get());
-  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
   on_event.close();
 }
 
@@ -206,9 +206,9 @@ TEST_P(WatchTestOnLinux, Inotify) {
   ASSERT_GE(inotify_add_watch(changes.get(), folder.c_str(), IN_CREATE), 0);
   Watch on_change = watch(changes.get(), kReadable);
   run_turns(3);
-  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(calls_, 0);
   std::ofstream(folder + "/new").put('x');
-  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
   on_change.close();
   unlink((folder + "/new").c_str());
   rmdir(folder.c_str());
@@ -247,36 +247,36 @@ TEST_P(WatchTest, WhatIsNoDescriptorIsRefused) {
 }
 
 TEST_P(WatchTest, ASecondWatchOfADescriptorIsRefused) {
-  Watch first = watch(read_end.get(), kReadable);
-  const auto second = reactor().watch(read_end.get(), kReadable, [](Interest) {});
+  Watch first = watch(read_end_.get(), kReadable);
+  const auto second = reactor().watch(read_end_.get(), kReadable, [](Interest) {});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), std::errc::file_exists);
   first.close();
-  EXPECT_TRUE(watch(read_end.get(), kReadable).is_open());  // at once
+  EXPECT_TRUE(watch(read_end_.get(), kReadable).is_open());  // at once
   write_byte();
-  EXPECT_TRUE(run_until([&] { return calls > 0; }));
-  last = Interest::kNone;
+  EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
+  last_ = Interest::kNone;
   destroy_reactor();
 }
 
 // Closed by its owner right after the watch; the number is somebody else's at once.
 TEST_P(WatchTest, TheDescriptorMayBeClosedRightAfterTheWatch) {
   for (int turns = 0; turns < 3; ++turns) {
-    Watch reading = watch(read_end.get(), kReadable);
+    Watch reading = watch(read_end_.get(), kReadable);
     run_turns(turns);
-    const int number = read_end.get();
+    const int number = read_end_.get();
     reading.close();
-    read_end.reset();
-    write_end.reset();
+    read_end_.reset();
+    write_end_.reset();
     int fds[2] = {-1, -1};
     ASSERT_EQ(machine().pipe(fds, O_CLOEXEC | O_NONBLOCK), 0);
     ASSERT_EQ(fds[0], number);
-    read_end.reset(fds[0]);
-    write_end.reset(fds[1]);
-    Watch next = watch(read_end.get(), kReadable);
+    read_end_.reset(fds[0]);
+    write_end_.reset(fds[1]);
+    Watch next = watch(read_end_.get(), kReadable);
     write_byte();
-    calls = 0;
-    EXPECT_TRUE(run_until([&] { return calls > 0; }));
+    calls_ = 0;
+    EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
     next.close();
     expect_baseline();
   }
@@ -284,14 +284,14 @@ TEST_P(WatchTest, TheDescriptorMayBeClosedRightAfterTheWatch) {
 
 TEST_P(WatchTest, ClosesItselfInItsCallback) {
   std::optional<Watch> once;
-  once = *reactor().watch(read_end.get(), kReadable, [&](Interest) {
-    ++calls;
+  once = *reactor().watch(read_end_.get(), kReadable, [&](Interest) {
+    ++calls_;
     once->close();
   });
   write_byte();
-  EXPECT_TRUE(run_until([&] { return calls > 0; }));
+  EXPECT_TRUE(run_until([&] { return calls_ > 0; }));
   run_turns();
-  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(calls_, 1);
 }
 
 EDDY_ON_EVERY_CONFIGURATION(WatchTest);
