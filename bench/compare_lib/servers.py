@@ -7,6 +7,7 @@ _EDDY = ['echo', '--listen', '127.0.0.1:PORT', '--stats', '--backend']
 # name: (program, arguments with PORT for the port, what it is)
 _CATALOG = {
     'floor-epoll': ('floor_epoll', ['PORT'], 'bare epoll loop, reads of 64 KiB'),
+    'floor-epoll-seam': ('floor_epoll_seam', ['PORT'], 'the same loop through the kernel seam'),
     'floor-epoll-256k': ('floor_epoll', ['PORT', 'buffer=262144'], 'the same, reads of 256 KiB'),
     'floor-epoll-512k': ('floor_epoll', ['PORT', 'buffer=524288'], 'the same, reads of 512 KiB'),
     'floor-uring': ('floor_uring', ['PORT'], 'bare io_uring loop, 4 segments of 256 KiB'),
