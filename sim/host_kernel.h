@@ -36,6 +36,10 @@ class HostKernel final : public Kernel {
 
   // --- Descriptors
   FileRef file(int fd) const;  // null: not open
+  template <typename Kind>
+  std::shared_ptr<Kind> file_as(int fd) const {  // null: not open, or of another kind
+    return std::dynamic_pointer_cast<Kind>(file(fd));
+  }
   // The lowest free number, or -EMFILE.
   int install(FileRef file);
   int open_descriptors() const { return open_; }
