@@ -145,9 +145,7 @@ class SegmentCursor {
     return {segment_->base + segment_->filled, segment_->size - segment_->filled};
   }
   // room(least) would not be empty.
-  bool has_room(size_t least) const {
-    return fits(least) || ring_.has_free();
-  }
+  bool has_room(size_t least) const { return fits(least) || ring_.has_free(); }
   // The first `count` bytes of the room given last are filled.
   Slice fill(size_t count) { return ring_.fill(*segment_, count, false); }
 

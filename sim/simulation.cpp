@@ -149,13 +149,17 @@ Simulation::Waited Simulation::wait(int64_t deadline_ns, const std::function<boo
     settle();
     if (ready()) return Waited::kReady;
     if (now_ns_ >= deadline_ns) return Waited::kTimedOut;
+    if (trace.events() > most_events) return end("more events than this world may have");
     if (step(deadline_ns)) continue;
-    if (deadline_ns == kNever) {
-      fprintf(stderr, "deadlock: nothing will ever happen again\n%s\n", describe().c_str());
-      return Waited::kDeadlocked;
-    }
+    if (deadline_ns == kNever) return end("deadlock: nothing will ever happen again");
     now_ns_ = deadline_ns;
   }
+}
+
+Simulation::Waited Simulation::end(const char* why) {
+  if (!has_ended_) fprintf(stderr, "%s\n%s\n", why, describe().c_str());
+  has_ended_ = trace.events() > most_events;  // told once; a deadlock may come again
+  return Waited::kDeadlocked;
 }
 
 void Simulation::idle() {

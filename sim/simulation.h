@@ -38,6 +38,7 @@ class Simulation {
   Simulation& operator=(const Simulation&) = delete;
 
   const uint64_t seed;
+  uint64_t most_events = UINT64_MAX;  // what waits when there were so many, ends as in a deadlock
   Tape tape;
   Faults faults{tape};
   Trace trace;
@@ -69,8 +70,8 @@ class Simulation {
   // What is due by now happens. Called at the beginning of each system call.
   void settle();
   enum class Waited : uint8_t { kReady, kTimedOut, kDeadlocked };
-  // Steps until `ready` holds or the deadline has passed. kDeadlocked: there is no deadline, and
-  // nothing will ever happen again; what everybody waits for is printed.
+  // Steps until `ready` holds or the deadline has passed. kDeadlocked: there is no deadline and
+  // nothing will ever happen again, or too much has happened; what everybody waits for is printed.
   Waited wait(int64_t deadline_ns, const std::function<bool()>& ready);
   // A call that would wait, but may not, found nothing: a little time passes, so that a loop that
   // polls gets on.
@@ -97,6 +98,7 @@ class Simulation {
   Driven* pick();
   void drive(Driven& driven);
   int64_t next_due_ns();
+  Waited end(const char* why);
 
   int64_t now_ns_ = kBeginningNs;
   int64_t wall_offset_ns_ = 1'700'000'000'000'000'000;
@@ -104,6 +106,7 @@ class Simulation {
   std::vector<Driven*> driving_;  // innermost last
   std::vector<Driven*> candidates_;
   bool settling_ = false;
+  bool has_ended_ = false;
   std::string violations_;
 };
 

@@ -132,6 +132,7 @@ bool World::run_until(const std::function<bool()>& condition, nanoseconds limit)
   return waited == Simulation::Waited::kReady;
 }
 
+void World::limit_events(uint64_t most) { simulation_->most_events = most; }
 std::string World::describe() const { return simulation_->describe(); }
 uint64_t World::trace_hash() const { return simulation_->trace.hash(); }
 uint64_t World::events() const { return simulation_->trace.events(); }

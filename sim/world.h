@@ -136,6 +136,10 @@ class World {
   bool run_until(const std::function<bool()>& condition,
                  std::chrono::nanoseconds limit = std::chrono::hours(1));
 
+  // No more than so many events: then whatever waits ends as in a deadlock, and says where
+  // everybody is. For a test that might make two hosts talk for ever.
+  void limit_events(uint64_t most);
+
   // --- Looking
   // The virtual time, the seed, and what each host waits for. Reactor::run prints it, and ends with
   // EDEADLK, when nothing will ever happen again.

@@ -37,6 +37,7 @@ class Scenario {
                                     : std::make_unique<sim::World>(options.tape)),
         plan_(Plan::draw(*world_, options.backend, options.calm)) {
     world_->print_trace(options.trace);
+    world_->limit_events(2 * kMostOperations);  // whatever waits for ever at the end
   }
 
   ScenarioOutcome run() {

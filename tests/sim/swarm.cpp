@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@ namespace {
 constexpr size_t kBackends = 2;
 constexpr size_t kFailures = 8;
 constexpr size_t kFailureText = 2000;
+// Of one seed, in seconds: a loop that never comes back is a failure, too.
+constexpr time_t kMostCpuTime = 20;
 
 // What a process tells of its seeds, in memory that it shares with the one that asked.
 struct Desk {
@@ -65,6 +68,8 @@ class Worker {
   ScenarioOutcome run_once(size_t index, uint64_t seed) {
     desk_.seed = seed;
     desk_.backend = index;
+    const itimerval limit = {.it_interval = {}, .it_value = {.tv_sec = kMostCpuTime, .tv_usec = 0}};
+    setitimer(ITIMER_VIRTUAL, &limit, nullptr);  // SIGVTALRM ends the process
     const auto from = std::chrono::steady_clock::now();
     ScenarioOutcome outcome =
         run_scenario({.seed = seed, .backend = options_.backends[index], .calm = is_calm(seed)});
@@ -136,8 +141,10 @@ SwarmOutcome run_swarm(const SwarmOptions& options) {
     }
     const Desk& desk = desks[job];
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-      outcome.failures.push_back(
-          {options.backends[desk.backend], desk.seed, "the process died of it (see above)"});
+      outcome.failures.push_back({options.backends[desk.backend], desk.seed,
+                                  WIFSIGNALED(status) && WTERMSIG(status) == SIGVTALRM
+                                      ? "it did not end within 20 s of CPU time"
+                                      : "the process died of it (see above)"});
     }
     for (size_t i = 0; i < desk.failures; ++i) {
       outcome.failures.push_back(
