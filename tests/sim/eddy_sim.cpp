@@ -1,15 +1,23 @@
 // eddy-sim: the reactor over the simulated kernel, seed by seed.
 #include <eddy/core/canary.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <fstream>
+#include <iostream>
+#include <limits>
+#include <optional>
 #include <sstream>
 
 #include "swarm.h"
+#include "tools/arguments.h"
+#include "tools/format.h"
 
 #ifdef EDDY_CANARIES
 namespace eddy {
@@ -28,6 +36,19 @@ static_assert(std::size(kCanaries) == static_cast<size_t>(Canary::kCount));
 
 constexpr int kFailed = 1;
 constexpr int kBadArguments = 2;
+constexpr uint64_t kMostSeeds = 1'000'000'000;  // months
+constexpr uint64_t kLastSeed = std::numeric_limits<uint64_t>::max();
+
+// Digits, and nothing else: what is told to be replayed is told so.
+std::optional<uint64_t> parse_number(std::string_view text) {
+  uint64_t number = 0;
+  const auto parsed = std::from_chars(text.begin(), text.end(), number);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.end()) return std::nullopt;
+  return number;
+}
+
+constexpr tools::Kind<uint64_t> kNumber = {parse_number, "N",
+                                           "a number from 0 to 18446744073709551615"};
 
 struct Arguments {
   uint64_t seed = 0;
@@ -41,6 +62,10 @@ struct Arguments {
   bool hashes = false;
   bool calm = false;
 };
+
+bool is_backend(std::string_view name) {
+  return name == "epoll" || name == "uring" || name == "both";
+}
 
 std::vector<BackendKind> backends_of(const std::string& name) {
   if (name == "epoll") return {BackendKind::kEpoll};
@@ -78,28 +103,49 @@ int run_one(const Arguments& arguments) {
   return status;
 }
 
-// Lines of "BACKEND SEED what it found"; what begins with # is a remark.
-int run_file(const Arguments& arguments) {
-  std::ifstream file(arguments.seeds_file);
-  if (!file) {
-    fprintf(stderr, "eddy-sim: %s cannot be read\n", arguments.seeds_file.c_str());
-    return kBadArguments;
+int refuse(const std::string& what) {
+  fprintf(stderr, "eddy-sim: %s\n", tools::one_line(what).c_str());
+  return kBadArguments;
+}
+
+// What a line says, as arguments; nothing if it is no "BACKEND SEED what it found".
+std::optional<Arguments> parse_kept(const std::string& line) {
+  std::istringstream words(line);
+  Arguments one;
+  std::string seed;
+  if (!(words >> one.backend >> seed) || !is_backend(one.backend)) return std::nullopt;
+  const auto number = parse_number(seed);
+  if (!number) return std::nullopt;
+  one.seed = *number;
+  return one;
+}
+
+// All lines are read before the first one is run. What begins with # is a remark.
+int run_file(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) return refuse(path + " cannot be read");
+  std::vector<Arguments> kept;
+  size_t number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    const size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string::npos || line[begin] == '#') continue;
+    const auto one = parse_kept(line);
+    if (!one) {
+      constexpr size_t kShown = 60;
+      return refuse(path + ":" + std::to_string(number) + ": '" + line.substr(0, kShown) +
+                    "' is not BACKEND SEED, such as epoll 37");
+    }
+    kept.push_back(*one);
+  }
+  if (file.bad()) return refuse(path + " cannot be read");
+  if (kept.empty()) {
+    return refuse(path + ":" + std::to_string(std::max<size_t>(number, 1)) +
+                  ": no line is BACKEND SEED, such as epoll 37");
   }
   int status = 0;
-  size_t seeds = 0;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    Arguments one;
-    if (!(words >> one.backend) || one.backend.starts_with('#')) continue;
-    if (!(words >> one.seed)) {
-      fprintf(stderr, "eddy-sim: %s: no seed in '%s'\n", arguments.seeds_file.c_str(),
-              line.c_str());
-      return kBadArguments;
-    }
-    ++seeds;
-    status = std::max(status, run_one(one));
-  }
-  printf("%zu kept seeds\n", seeds);
+  for (const Arguments& one : kept) status = std::max(status, run_one(one));
+  printf("%zu kept seeds\n", kept.size());
   return status;
 }
 
@@ -165,27 +211,65 @@ int run_many(const Arguments& arguments) {
   return arguments.backend == "both" && arguments.count >= 1000 ? check_faults(outcome) : 0;
 }
 
+// What goes with what; CLI11 tells which two do not.
+void add_arguments(CLI::App& app, Arguments& arguments) {
+  const tools::Range<uint64_t> seeds = {0, kLastSeed};
+  CLI::Option* seed =
+      tools::add_option(app, "--seed", arguments.seed, kNumber, seeds, "", "Run this seed");
+  CLI::Option* count = tools::add_option(app, "--count", arguments.count, kNumber, {1, kMostSeeds},
+                                         "", "Run so many seeds, and sum up");
+  CLI::Option* file = app.add_option("--seeds", arguments.seeds_file,
+                                     "Run the seeds of this file: a line each, BACKEND SEED");
+  seed->excludes(count)->excludes(file);
+  count->excludes(file);
+  tools::add_option(app, "--first", arguments.first, kNumber, seeds, "1", "The first of many seeds")
+      ->needs(count);
+  tools::add_option(app, "--jobs", arguments.jobs, kNumber, {1, 256}, "2", "Processes, for --count")
+      ->needs(count);
+  app.add_option("--backend", arguments.backend, "epoll, uring or both")
+      ->check(
+          [](const std::string& name) {
+            return is_backend(name) ? "" : "'" + name + "' is not epoll, uring or both";
+          },
+          "NAME")
+      ->excludes(file)
+      ->capture_default_str();
+  app.add_flag("--stop-at-first", arguments.stop_at_first, "No more seeds after one that failed")
+      ->needs(count);
+  app.add_flag("--trace", arguments.trace, "Print each event of the seed")->needs(seed);
+  app.add_flag("--hashes", arguments.hashes, "With --count: print the hash of each seed's trace")
+      ->needs(count);
+  app.add_flag("--calm", arguments.calm,
+               "Only faults that break no connection (each fifth seed is so)")
+      ->needs(seed);
+  app.footer("Exit status: 0 everything held; 1 something did not; 2 bad arguments.");
+}
+
+int run_what_is_asked_for(const CLI::App& app, const Arguments& arguments) {
+  if (app.count("--seeds") != 0) return run_file(arguments.seeds_file);
+  if (app.count("--seed") != 0) return run_one(arguments);
+  if (app.count("--count") == 0) return refuse("nothing to do: give --seed, --count or --seeds");
+  if (arguments.first > kLastSeed - arguments.count) {
+    return refuse("--first " + std::to_string(arguments.first) + " with --count " +
+                  std::to_string(arguments.count) + " goes beyond the last seed");
+  }
+  return arguments.hashes ? print_hashes(arguments) : run_many(arguments);
+}
+
+// The status, unless what was to be told did not get out.
+int after_output(int status) {
+  std::cout.flush();
+  const bool flushed = fflush(stdout) == 0;
+  if (flushed && ferror(stdout) == 0 && std::cout.good()) return status;
+  fputs("eddy-sim: cannot write to standard output\n", stderr);
+  return status == 0 ? kFailed : status;
+}
+
 int run(int argc, char** argv) {
   Arguments arguments;
   CLI::App app{
       "The reactor over a simulated kernel: each seed is a world, and what goes wrong in it."};
-  app.add_option("--seed", arguments.seed, "Run this seed");
-  app.add_option("--first", arguments.first, "The first of many seeds")->capture_default_str();
-  app.add_option("--count", arguments.count, "Run so many seeds, and sum up");
-  app.add_option("--seeds", arguments.seeds_file,
-                 "Run the seeds of this file: a line each, BACKEND SEED");
-  app.add_option("--backend", arguments.backend, "epoll, uring or both")
-      ->check(CLI::IsMember({"epoll", "uring", "both"}))
-      ->capture_default_str();
-  app.add_option("--jobs", arguments.jobs, "Processes, for --count")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  app.add_flag("--stop-at-first", arguments.stop_at_first, "No more seeds after one that failed");
-  app.add_flag("--trace", arguments.trace, "Print each event of the seed");
-  app.add_flag("--hashes", arguments.hashes, "With --count: print the hash of each seed's trace");
-  app.add_flag("--calm", arguments.calm,
-               "Only faults that break no connection (each fifth seed is so)");
-  app.footer("Exit status: 0 everything held; 1 something did not; 2 bad arguments.");
+  add_arguments(app, arguments);
 #ifdef EDDY_CANARIES
   std::string canary = "none";
   app.add_option("--canary", canary, "The bug that is put in")
@@ -193,23 +277,23 @@ int run(int argc, char** argv) {
 #endif
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return after_output(app.exit(help));
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);
-    fprintf(stderr, "eddy-sim: %s\n", error.what());
-    return kBadArguments;
+    return refuse(error.what());
   }
 #ifdef EDDY_CANARIES
   canary_that_sings = static_cast<Canary>(std::ranges::find(kCanaries, canary) - kCanaries);
 #endif
-  if (!arguments.seeds_file.empty()) return run_file(arguments);
-  if (arguments.hashes) return print_hashes(arguments);
-  if (arguments.count != 0) return run_many(arguments);
-  if (app.count("--seed") != 0) return run_one(arguments);
-  fputs("eddy-sim: nothing to do: give --seed, --count or --seeds\n", stderr);
-  return kBadArguments;
+  return after_output(run_what_is_asked_for(app, arguments));
 }
 
 }  // namespace
 }  // namespace eddy::test
 
-int main(int argc, char** argv) { return eddy::test::run(argc, argv); }
+int main(int argc, char** argv) {
+  // A descriptor 1 that is not open would become another file's.
+  if (fcntl(STDOUT_FILENO, F_GETFD) < 0) open("/dev/null", O_RDONLY);
+  unsetenv("EDDY_BACKEND");  // --backend says which
+  return eddy::test::run(argc, argv);
+}
