@@ -69,7 +69,6 @@ Segment* BufferRing::take(bool by_hand) {
   } else {
     return nullptr;
   }
-  has_grown_ = has_grown_ || id >= options_.initial_segments;
   Segment& segment = segments_[id];
   segment.state = Segment::State::kFilling;
   segment.filled = 0;
@@ -96,6 +95,7 @@ void BufferRing::became_free(Segment& segment) {
 void BufferRing::release_to_free(Segment& segment) {
   segment.state = Segment::State::kFree;
   free_.push_back(segment.id);
+  has_grown_ = has_grown_ || segment.id >= options_.initial_segments;
   if (EDDY_CANARY(kBufferReturnedTwice)) free_.push_back(segment.id);
   --in_use_;
   in_use_by_kernel_ -= segment.rewinds ? 0 : 1;
@@ -110,7 +110,7 @@ size_t BufferRing::pinned_bytes() const {
 }
 
 void BufferRing::trim() {
-  has_grown_ = in_use_ > options_.initial_segments;
+  has_grown_ = false;
   std::sort(free_.begin(), free_.end(), std::greater<>());
   for (const uint16_t id : free_) {
     if (id < options_.initial_segments) break;

@@ -221,7 +221,10 @@ bool Reactor::prepare() {
          !mailbox_.prepare_sleep();
 }
 
-void Reactor::drive() { work_left_ = run_once(std::chrono::nanoseconds::zero()) && prepare(); }
+void Reactor::drive() {
+  if (auto turned = run_once(std::chrono::nanoseconds::zero()); !turned) error_ = turned.error();
+  work_left_ = prepare();
+}
 
 bool Reactor::has_work() const {
   if (error_) return false;
@@ -230,6 +233,7 @@ bool Reactor::has_work() const {
 }
 
 int64_t Reactor::due_ns() {
+  if (error_) return INT64_MAX;
   const auto deadline = timers_.next_deadline();
   return deadline ? deadline->time_since_epoch().count() : INT64_MAX;
 }

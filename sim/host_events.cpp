@@ -31,6 +31,7 @@ int HostKernel::epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* even
 
 int HostKernel::epoll_wait(int epoll_fd, epoll_event* events, int capacity, int64_t timeout_ns) {
   enter_call();
+  if (has_died_) return -ESRCH;
   const auto epoll = file_as<Epoll>(epoll_fd);
   if (epoll == nullptr) return file(epoll_fd) == nullptr ? -EBADF : -EINVAL;
   if (capacity <= 0) return -EINVAL;
@@ -43,8 +44,10 @@ int HostKernel::epoll_wait(int epoll_fd, epoll_event* events, int capacity, int6
     simulation_.idle();
   } else {
     const int64_t deadline =
-        timeout_ns < 0 ? Simulation::kNever : simulation_.now_ns() + timeout_ns;
-    const auto waited = simulation_.wait(deadline, [&] { return epoll->readiness() != 0; });
+        timeout_ns < 0 ? Simulation::kNever : Simulation::later(simulation_.now_ns(), timeout_ns);
+    const auto waited =
+        simulation_.wait(deadline, [&] { return has_died_ || epoll->readiness() != 0; });
+    if (has_died_) return -ESRCH;
     if (waited == Simulation::Waited::kDeadlocked) return -EDEADLK;
   }
   const int count = epoll->take(events, capacity);
@@ -66,6 +69,7 @@ int HostKernel::uring_setup(unsigned entries, io_uring_params* parameters) {
 int HostKernel::uring_enter(int ring_fd, unsigned to_submit, unsigned min_complete, unsigned flags,
                             const void* argument, size_t argument_size) {
   enter_call();
+  if (has_died_) return -ESRCH;
   const auto ring = Uring::find(*this, ring_fd, flags);
   if (ring == nullptr) return file(ring_fd) == nullptr ? -EBADF : -EOPNOTSUPP;
   return ring->enter(to_submit, min_complete, flags, argument, argument_size);

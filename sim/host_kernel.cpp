@@ -27,6 +27,7 @@ FileRef HostKernel::file(int fd) const {
 }
 
 int HostKernel::install(FileRef file) {
+  if (has_died_) return -ESRCH;
   size_t fd = 3;
   while (fd < files_.size() && files_[fd] != nullptr) ++fd;
   if (fd >= static_cast<size_t>(descriptor_limit)) {
@@ -73,7 +74,7 @@ int HostKernel::reset(int fd) {
 
 void HostKernel::kill() {
   simulation_.note(*this, "kill", {});
-  simulation_.stall(*this, Simulation::kNever - 1);
+  simulation_.bury(*this);
   has_died_ = true;
   for (FileRef& file : files_) std::exchange(file, nullptr);
   open_ = 0;

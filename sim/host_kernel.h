@@ -61,6 +61,7 @@ class HostKernel final : public Kernel {
   // The process dies: every descriptor is closed.
   void kill();
   bool has_died() const { return has_died_; }
+  void restart() { has_died_ = false; }  // another process, which has nothing open
   // Memory that a process has mapped stays while it may look at it, whatever was closed.
   void keep_mapped(std::shared_ptr<void> memory) { mapped_.push_back(std::move(memory)); }
 

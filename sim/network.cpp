@@ -55,11 +55,15 @@ int Name::parse(const sockaddr* address, socklen_t length, Name& name) {
   name.family = AF_INET6;
   memcpy(name.ip.data(), &in6.sin6_addr, 16);
   name.port = ntohs(in6.sin6_port);
-  if (!std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), name.ip.begin())) return 0;
-  name.family = AF_INET;
-  std::copy_n(name.ip.begin() + 12, 4, name.ip.begin());
-  std::fill(name.ip.begin() + 4, name.ip.end(), uint8_t{0});
+  name.unmap();
   return 0;
+}
+
+void Name::unmap() {
+  if (!std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), ip.begin())) return;
+  family = AF_INET;
+  std::copy_n(ip.begin() + 12, 4, ip.begin());
+  std::fill(ip.begin() + 4, ip.end(), uint8_t{0});
 }
 
 void Name::store(sa_family_t socket_family, sockaddr* address, socklen_t* length) const {
@@ -87,7 +91,9 @@ bool Name::parse_ip(std::string_view text, Name& name) {
   name.family = AF_INET;
   if (inet_pton(AF_INET, terminated.c_str(), name.ip.data()) == 1) return true;
   name.family = AF_INET6;
-  return inet_pton(AF_INET6, terminated.c_str(), name.ip.data()) == 1;
+  if (inet_pton(AF_INET6, terminated.c_str(), name.ip.data()) != 1) return false;
+  name.unmap();
+  return true;
 }
 
 std::string Name::to_string() const {
@@ -123,6 +129,14 @@ bool Network::is_shut(const LinkState& link) const {
 
 void Network::carry(const HostKernel& from, const HostKernel& to, size_t bytes,
                     int64_t& not_before_ns, InlineFunction<void()> then) {
+  if (&from != &to) {
+    if (simulation_.strikes(Fault::kClogged, from)) clog(from, to, trouble_ends());
+    if (simulation_.strikes(Fault::kPartitioned, from)) {
+      const int64_t until_ns = trouble_ends();
+      clog(from, to, until_ns);
+      clog(to, from, until_ns);
+    }
+  }
   LinkState& link = this->link(from, to);
   if (is_shut(link)) return link.held.push_back({bytes, &not_before_ns, std::move(then)});
   int64_t at = std::max(simulation_.now_ns(), link.busy_until_ns);
@@ -130,11 +144,15 @@ void Network::carry(const HostKernel& from, const HostKernel& to, size_t bytes,
     at += static_cast<int64_t>(bytes * 1'000'000'000 / link.bytes_per_second);
     link.busy_until_ns = at;
   }
-  at += link.latency_ns;
+  at = Simulation::later(at, link.latency_ns);
   if (link.jitter_ns > 0) at += simulation_.tape.between(0, link.jitter_ns);
   if (simulation_.strikes(Fault::kDelayed, from)) at += simulation_.tape.between(1, 50'000'000);
   not_before_ns = std::max(not_before_ns, at);
   simulation_.schedule.at(not_before_ns, std::move(then));
+}
+
+int64_t Network::trouble_ends() {
+  return simulation_.now_ns() + simulation_.tape.between(1'000'000, 1'000'000'000);
 }
 
 void Network::cut(const HostKernel& a, const HostKernel& b, bool cut) {

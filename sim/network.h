@@ -30,6 +30,7 @@ struct Name {
   uint16_t port = 0;
 
   auto operator<=>(const Name&) const = default;
+  void unmap();              // IPv4 within IPv6 becomes IPv4
   bool is_any() const;       // 0.0.0.0 or ::
   bool is_loopback() const;  // 127.0.0.0/8 or ::1
   bool is_for_many() const;  // multicast, or 255.255.255.255
@@ -109,6 +110,7 @@ class Network {
     bool reuse_port;
     bool listening;
   };
+  int64_t trouble_ends();
   void open(const HostKernel& from, const HostKernel& to, LinkState& link);
   bool is_taken(const HostKernel& host, const Name& name, bool reuse_address,
                 bool reuse_port) const;

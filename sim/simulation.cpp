@@ -11,6 +11,9 @@
 namespace eddy::sim {
 namespace {
 
+// How far a wall clock is set, at the most: 400 days.
+constexpr int64_t kJumpMostNs = int64_t{400} * 86'400 * 1'000'000'000;
+
 std::string seconds(int64_t ns) {
   char text[40];
   snprintf(text, sizeof text, "%" PRId64 ".%09" PRId64 " s", ns / 1'000'000'000,
@@ -38,10 +41,18 @@ void Simulation::note(const HostKernel& host, const char* event,
   trace.note(now_ns_, host.name().c_str(), event, values);
 }
 
+void Simulation::jump_wall_clock(int64_t by_ns) {
+  constexpr int64_t kLatest = kNever / 2;
+  if (__builtin_add_overflow(wall_offset_ns_, by_ns, &wall_offset_ns_)) {
+    wall_offset_ns_ = by_ns < 0 ? 0 : kLatest;
+  }
+  wall_offset_ns_ = std::clamp<int64_t>(wall_offset_ns_, 0, kLatest);
+}
+
 void Simulation::violation(std::string what) {
   if (!violations_.empty()) return;
-  violations_ = "at " + seconds(now_ns_ - kBeginningNs) + ", seed " + std::to_string(seed) + ": " +
-                std::move(what);
+  violations_ =
+      "at " + seconds(now_ns_) + ", seed " + std::to_string(seed) + ": " + std::move(what);
 }
 
 // --- Loops
@@ -74,13 +85,21 @@ void Simulation::waits_on(const HostKernel& host, const FileRef& file) {
 
 void Simulation::stall(const HostKernel& host, int64_t until_ns) {
   for (const auto& driven : loops_) {
-    if (driven->host == &host) driven->stalled_until_ns = until_ns;
+    if (driven->host == &host) {
+      driven->stalled_until_ns = std::max(driven->stalled_until_ns, until_ns);
+    }
   }
   schedule.at(until_ns, [] {});
 }
 
+void Simulation::bury(const HostKernel& host) {
+  for (const auto& driven : loops_) {
+    if (driven->host == &host) driven->dead = true;
+  }
+}
+
 bool Simulation::runnable(const Driven& driven) const {
-  if (driven.loop->in_turn() || driven.stalled_until_ns > now_ns_) return false;
+  if (driven.dead || driven.loop->in_turn() || driven.stalled_until_ns > now_ns_) return false;
   if (driven.fresh || driven.loop->has_work() || driven.loop->due_ns() <= now_ns_) return true;
   const FileRef file = driven.waits_on.lock();
   return file != nullptr && file->readiness() != 0;
@@ -98,6 +117,9 @@ void Simulation::drive(Driven& driven) {
   driven.fresh = false;
   if (strikes(Fault::kStall, *driven.host)) {
     return stall(*driven.host, now_ns_ + tape.between(1, 3'000'000'000));
+  }
+  if (strikes(Fault::kWallClockJumps, *driven.host)) {
+    jump_wall_clock(tape.between(-kJumpMostNs, kJumpMostNs));
   }
   Loop* loop = driven.loop;
   note(*driven.host, "turn", {});
@@ -124,7 +146,7 @@ void Simulation::settle() {
 int64_t Simulation::next_due_ns() {
   int64_t next = schedule.next_ns();
   for (const auto& driven : loops_) {
-    if (driven->loop->in_turn() || driven->stalled_until_ns > now_ns_) continue;
+    if (driven->dead || driven->loop->in_turn() || driven->stalled_until_ns > now_ns_) continue;
     next = std::min(next, driven->loop->due_ns());
   }
   return next;
@@ -149,6 +171,7 @@ Simulation::Waited Simulation::wait(int64_t deadline_ns, const std::function<boo
     settle();
     if (ready()) return Waited::kReady;
     if (now_ns_ >= deadline_ns) return Waited::kTimedOut;
+    if (!impossible.empty()) return end(impossible.c_str());
     if (trace.events() > most_events) return end("more events than this world may have");
     if (step(deadline_ns)) continue;
     if (deadline_ns == kNever) return end("deadlock: nothing will ever happen again");
@@ -173,17 +196,22 @@ void Simulation::idle() {
   now_ns_ = std::max(now_ns_, until);
 }
 
+std::string Simulation::describe(const Driven& driven) const {
+  const int64_t due = driven.loop->due_ns();
+  const std::string timer = due == kNever ? "no timer" : "next timer at " + seconds(due);
+  if (driven.dead) return "was killed";
+  if (driven.stalled_until_ns > now_ns_) return "stalled until " + seconds(driven.stalled_until_ns);
+  if (!driven.loop->in_turn()) return "has nothing to do, " + timer;
+  return due == kNever ? "waits for an event without an end" : "waits for an event, " + timer;
+}
+
 std::string Simulation::describe() const {
-  std::string text = "at " + seconds(now_ns_ - kBeginningNs) + " of virtual time, seed " +
-                     std::to_string(seed) + ", " + std::to_string(schedule.size()) +
-                     " things under way";
+  std::string text = "at " + seconds(now_ns_) + " of virtual time, seed " + std::to_string(seed) +
+                     ", " + std::to_string(schedule.size()) + " things under way";
+  if (!impossible.empty()) text += ", in an impossible world: " + impossible;
   for (const auto& driven : loops_) {
-    text += "\n  " + driven->host->name() + ": ";
-    text += driven->loop->in_turn() ? "waits for an event without an end"
-            : driven->loop->due_ns() == kNever
-                ? "has nothing to do, and no timer"
-                : "next timer at " + seconds(driven->loop->due_ns() - kBeginningNs);
-    text += ", " + std::to_string(driven->host->open_descriptors()) + " descriptors open";
+    text += "\n  " + driven->host->name() + ": " + describe(*driven) + ", " +
+            std::to_string(driven->host->open_descriptors()) + " descriptors open";
     for (const auto& [number, connection] : network->connections()) {
       for (const TcpSide& side : connection->sides) {
         if (side.host != driven->host || side.socket == nullptr) continue;

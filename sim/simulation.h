@@ -38,6 +38,7 @@ class Simulation {
   Simulation& operator=(const Simulation&) = delete;
 
   const uint64_t seed;
+  std::string impossible;             // why nothing runs in this world
   uint64_t most_events = UINT64_MAX;  // what waits when there were so many, ends as in a deadlock
   Tape tape;
   Faults faults{tape};
@@ -46,8 +47,12 @@ class Simulation {
   std::unique_ptr<Network> network;
 
   int64_t now_ns() const { return now_ns_; }
+  // At the end of time rather than past it.
+  static int64_t later(int64_t moment_ns, int64_t by_ns) {
+    return by_ns > kNever - moment_ns ? kNever : moment_ns + by_ns;
+  }
   int64_t wall_ns() const { return now_ns_ + wall_offset_ns_; }
-  void jump_wall_clock(int64_t by_ns) { wall_offset_ns_ += by_ns; }
+  void jump_wall_clock(int64_t by_ns);
   void after(int64_t delay_ns, InlineFunction<void()> action) {
     schedule.at(now_ns_ + delay_ns, std::move(action));
   }
@@ -63,6 +68,8 @@ class Simulation {
   void refresh();
   // The loop of this host that is in its turn waits for this file (an epoll instance or a ring).
   void waits_on(const HostKernel& host, const FileRef& file);
+  // The host's loops, as they are now, make no turn any more: their process has died.
+  void bury(const HostKernel& host);
   // The host's loops make no turns until then.
   void stall(const HostKernel& host, int64_t until_ns);
 
@@ -91,12 +98,14 @@ class Simulation {
     std::weak_ptr<File> waits_on;
     bool fresh = true;  // has not run, or others may have changed it
     int64_t stalled_until_ns = 0;
+    bool dead = false;
   };
 
   bool step(int64_t limit_ns);
   bool runnable(const Driven& driven) const;
   Driven* pick();
   void drive(Driven& driven);
+  std::string describe(const Driven& driven) const;
   int64_t next_due_ns();
   Waited end(const char* why);
 

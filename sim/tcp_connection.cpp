@@ -43,7 +43,7 @@ void TcpConnection::send_syn(int attempt) {
 void TcpConnection::syn_arrives(int attempt) {
   TcpSide& server = sides[1];
   // An earlier one was answered, or nobody waits for the answer any more.
-  if (server.established || sides[0].dead || half_open_) return;
+  if (server.established || sides[0].dead || half_open_ || broken_) return;
   TcpSocket* listener = simulation_.network->listener(*server.host, server.name);
   if (listener == nullptr) return refuse();
   if (!listener->has_room()) {  // the SYN is dropped: it will come again (listen(2), the backlog)
@@ -80,7 +80,7 @@ void TcpConnection::acknowledgement_arrives() {
   auto* listener = static_cast<TcpSocket*>(file.get());
   half_open_ = false;
   if (listener != nullptr) listener->half_open(-1);
-  if (sides[0].dead && !sides[0].established) return maybe_forget();
+  if (broken_ || (sides[0].dead && !sides[0].established)) return maybe_forget();
   server.established = true;
   if (listener == nullptr || !listener->is_listening()) return send_reset(server);
   listener->offer(shared_from_this());
@@ -100,6 +100,10 @@ void TcpConnection::transmit(TcpSide& from) {
   while (!from.to_send.empty()) {
     const size_t taken = to.received.size() + to.on_its_way;
     if (taken >= to.receive_capacity) return;
+    if (simulation_.strikes(Fault::kReset, *from.host)) {
+      // Not from inside the call that sends.
+      return simulation_.after(0, [self = shared_from_this()] { self->break_off(); });
+    }
     size_t size = std::min({from.to_send.size(), to.receive_capacity - taken, kLargestSegment});
     if (simulation_.strikes(Fault::kSmallSegments, *from.host)) {
       size = 1 + simulation_.tape.draw(size);
@@ -208,9 +212,9 @@ void TcpConnection::reset_arrives(TcpSide& to) {
 }
 
 void TcpConnection::break_off() {
-  for (TcpSide& side : sides) {
-    if (side.established) end_side(side, ECONNRESET);
-  }
+  broken_ = true;  // where the other side does not have it yet, it never will
+  end_side(sides[0], ECONNRESET);
+  if (sides[1].established) end_side(sides[1], ECONNRESET);
 }
 
 void TcpConnection::end_side(TcpSide& side, int error) {

@@ -102,6 +102,7 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   const uint64_t number_;
   std::weak_ptr<File> listener_;  // in whose backlog it is
   bool half_open_ = false;
+  bool broken_ = false;
   int64_t acknowledgement_order_ = 0;
 };
 

@@ -87,8 +87,10 @@ int Uring::await(unsigned wanted, const Patience& patience) {
   for (;;) {
     const auto waited =
         simulation_.wait(gathers ? min_until_ns : patience.deadline_ns, [this, wanted] {
-          return completions_.overflows() || completions_.ready() + due_.size() >= wanted;
+          return host_.has_died() || completions_.overflows() ||
+                 completions_.ready() + due_.size() >= wanted;
         });
+    if (host_.has_died()) return -ESRCH;
     if (waited == Simulation::Waited::kDeadlocked) return -EDEADLK;
     run_task_work(std::max(kTaskWorkPerPass, wanted));
     if (completions_.flush()) signal();

@@ -23,9 +23,10 @@ const std::string& Host::address() const { return kernel_->name(); }
 void Host::raise(int signal_number) const { kernel_->raise(signal_number); }
 void Host::stall(nanoseconds time) const {
   Simulation& simulation = kernel_->simulation();
-  simulation.stall(*kernel_, simulation.now_ns() + time.count());
+  simulation.stall(*kernel_, Simulation::later(simulation.now_ns(), time.count()));
 }
 void Host::kill() const { kernel_->kill(); }
+void Host::restart() const { kernel_->restart(); }
 void Host::set_descriptor_limit(int limit) const { kernel_->descriptor_limit = limit; }
 int Host::open_descriptors() const { return kernel_->open_descriptors(); }
 void Host::set_uring_limits(const UringLimits& limits) const { kernel_->uring_limits = limits; }
@@ -56,7 +57,9 @@ uint64_t World::seed() const { return simulation_->seed; }
 TimePoint World::now() const { return TimePoint(nanoseconds(simulation_->now_ns())); }
 
 void World::fail(Error error) {
-  if (!error_) error_ = std::move(error);
+  if (error_) return;
+  simulation_->impossible = error.message();
+  error_ = std::move(error);
 }
 
 Host World::host(std::string_view address) {
@@ -64,7 +67,7 @@ Host World::host(std::string_view address) {
   const bool parsed = Name::parse_ip(address, name);
   auto host = std::make_unique<HostKernel>(*simulation_, static_cast<int>(hosts_.size()),
                                            std::string(address), name);
-  if (!parsed || name.is_any() || name.is_loopback()) {
+  if (!parsed || name.is_any() || name.is_loopback() || name.is_for_many()) {
     fail(Error(Errc::kBadAddress, "World::host", std::string(address),
                "a host has an IPv4 or IPv6 address of its own"));
   }
@@ -76,7 +79,18 @@ Host World::host(std::string_view address) {
   return Host(hosts_.back().get());
 }
 
+// False, and told, if one of them is a host of another world.
+bool World::owns(const char* call, const Host& a, const Host& b) {
+  for (const Host* host : {&a, &b}) {
+    if (&host->kernel_->simulation() == simulation_.get()) continue;
+    fail(Error(errno_code(EINVAL), call, host->address(), "it is a host of another world"));
+    return false;
+  }
+  return true;
+}
+
 void World::link(const Host& from, const Host& to, const LinkOptions& options) {
+  if (!owns("World::link", from, to)) return;
   const std::string which = from.address() + " to " + to.address();
   if (options.latency.count() < 0 || options.jitter.count() < 0) {
     fail(Error(errno_code(EINVAL), "World::link", which, "a latency is not negative"));
@@ -94,11 +108,13 @@ void World::link(const Host& from, const Host& to, const LinkOptions& options) {
 }
 
 void World::partition(const Host& a, const Host& b) {
-  simulation_->network->cut(*a.kernel_, *b.kernel_, true);
+  if (owns("World::partition", a, b)) simulation_->network->cut(*a.kernel_, *b.kernel_, true);
 }
 
 void World::clog(const Host& from, const Host& to, nanoseconds time) {
-  simulation_->network->clog(*from.kernel_, *to.kernel_, simulation_->now_ns() + time.count());
+  if (!owns("World::clog", from, to)) return;
+  simulation_->network->clog(*from.kernel_, *to.kernel_,
+                             Simulation::later(simulation_->now_ns(), time.count()));
 }
 
 void World::heal() {
@@ -122,13 +138,14 @@ uint64_t World::draw(uint64_t bound) { return simulation_->tape.draw(bound); }
 void World::run_for(nanoseconds time) {
   if (error_) return;
   simulation_->refresh();
-  simulation_->wait(simulation_->now_ns() + time.count(), [] { return false; });
+  simulation_->wait(Simulation::later(simulation_->now_ns(), time.count()), [] { return false; });
 }
 
 bool World::run_until(const std::function<bool()>& condition, nanoseconds limit) {
   if (error_) return false;
   simulation_->refresh();
-  const auto waited = simulation_->wait(simulation_->now_ns() + limit.count(), condition);
+  const auto waited =
+      simulation_->wait(Simulation::later(simulation_->now_ns(), limit.count()), condition);
   return waited == Simulation::Waited::kReady;
 }
 

@@ -65,12 +65,19 @@ class Host {
   operator Kernel&() const { return kernel(); }  // NOLINT: a reactor is made on a host
   const std::string& address() const;
 
-  // As kill(2) of that process: its on_signal callbacks hear of it.
+  // Its on_signal callbacks for that signal hear of it. Without any, nothing happens: kill() is for
+  // what ends a process.
   void raise(int signal_number) const;
-  // Its reactors make no turns for so long, as a process that was stopped.
+  // The reactors that it has make no turns for so long, as a process that was stopped; a longer
+  // stall that is under way goes on.
   void stall(std::chrono::nanoseconds time) const;
-  // The process ends at once: the kernel closes what it had open. Its reactors make no turn again.
+  // The process ends at once: the kernel closes what it had open, its reactors make no turn again
+  // and call nothing back, and what they ask of the kernel fails (ESRCH: where one waits in `run`,
+  // that returns 1). Destroy them, and what is on them, before `restart`: their descriptors'
+  // numbers are the next process's.
   void kill() const;
+  // Another process of that host, which has nothing open: make a new Reactor.
+  void restart() const;
   // RLIMIT_NOFILE.
   void set_descriptor_limit(int limit) const;
   int open_descriptors() const;
@@ -92,7 +99,7 @@ class Host {
 class World {
  public:
   explicit World(uint64_t seed);
-  // With the choices that the bytes say, for a fuzzer: core/tape.h.
+  // With the choices that the bytes say, for a fuzzer: sim/tape.h.
   explicit World(std::span<const uint8_t> tape);
   ~World();
   World(const World&) = delete;
@@ -110,7 +117,8 @@ class World {
   void link(const Host& from, const Host& to, const LinkOptions& options);
 
   // --- What happens to it
-  // Nothing passes between them, either way, until `heal`: bytes wait, datagrams are lost.
+  // What is sent between them from now on, either way, does not arrive until `heal`: bytes wait,
+  // datagrams are lost. What was on its way arrives.
   void partition(const Host& a, const Host& b);
   // Nothing passes in this direction for so long.
   void clog(const Host& from, const Host& to, std::chrono::nanoseconds time);
@@ -120,6 +128,7 @@ class World {
   bool reset(const Host& host, int descriptor);
   template <typename Connection>  // a Stream, say
   bool reset(const Connection& connection) {
+    if (!connection.is_open()) return false;
     return reset_on(connection.reactor().kernel(), connection.descriptor());
   }
   // The wall clock is set, forward or back; the monotonic one goes on as it did.
@@ -156,6 +165,7 @@ class World {
  private:
   explicit World(std::unique_ptr<Simulation> simulation);
   bool reset_on(const Kernel& kernel, int descriptor);
+  bool owns(const char* call, const Host& a, const Host& b);
   void fail(Error error);
 
   std::unique_ptr<Simulation> simulation_;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -32,6 +33,7 @@ class SimWorld : public testing::TestWithParam<BackendKind> {
   }
   Stream connect(ConnectOptions options = {}) {
     StreamOptions stream;
+    stream.read_while_full = true;  // or an echo and its client wait for one another
     stream.on_open = [this](Stream&) { opened_at_ = world_.now(); };
     stream.on_data = [this](Stream&, Slice bytes) { received_ += bytes.view(); };
     stream.on_close = [this](Stream&, std::error_code code) { closed_ = code; };
@@ -144,6 +146,81 @@ TEST_P(SimWorld, AProcessThatIsKilledEndsItsConnections) {
   EXPECT_TRUE(world_.run_until([&] { return closed_.has_value(); }, 10s));
 }
 
+// The client's connection stands before the server has accepted it: reset then, nobody has it.
+TEST_P(SimWorld, AResetBeforeTheServerHasItLeavesNothing) {
+  world_.link(here_, there_, {.latency = 5ms});
+  world_.link(there_, here_, {.latency = 5ms});
+  start();
+  Stream stream = connect();
+  ASSERT_TRUE(world_.run_until([&] { return opened_at_ != TimePoint{}; }));
+  EXPECT_TRUE(world_.reset(stream));
+  world_.run_for(1min);
+  EXPECT_EQ(closed_, std::error_code(ECONNRESET, std::system_category()));
+  EXPECT_EQ(echo_->connections(), 0U);
+  EXPECT_FALSE(world_.reset(stream));  // it is none any more
+}
+
+TEST_P(SimWorld, AKilledProcessMakesNoTurnAndItsSuccessorDoes) {
+  start();
+  bool fired = false;
+  server_->start_timer(1s, [&] { fired = true; });
+  client_->start_timer(500ms, [&] { here_.kill(); });
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(server_->run(), 1);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("No such process"), std::string::npos);
+  here_.stall(1ms);
+  world_.run_for(10s);
+  EXPECT_FALSE(fired);
+  EXPECT_NE(world_.describe().find("was killed"), std::string::npos);
+  echo_.reset();
+  server_.reset();
+  Reactor too_early(here_);
+  EXPECT_TRUE(too_early.error());
+  here_.restart();
+  server_.emplace(here_, ReactorOptions{.backend = GetParam()});
+  ASSERT_FALSE(server_->error()) << server_->error()->message();
+  server_->start_timer(1s, [&] { fired = true; });
+  world_.run_for(2s);
+  EXPECT_TRUE(fired);
+}
+
+// What copies into the ring has a segment for it, which is no peak that a timer waits to see gone.
+TEST_P(SimWorld, AnIdleReactorMakesNoTurns) {
+  start();
+  Stream stream = connect();
+  stream.send(std::string(3'000'000, 'x'));
+  ASSERT_TRUE(world_.run_until([&] { return received_.size() == 3'000'000; }));
+  world_.run_for(10s);
+  const uint64_t before = client_->stats().counters.turns + server_->stats().counters.turns;
+  world_.run_for(1h);
+  EXPECT_LE(client_->stats().counters.turns + server_->stats().counters.turns - before, 4U);
+}
+
+TEST_P(SimWorld, LoopsThatTalkForEverAreEnded) {
+  start();
+  world_.limit_events(10'000);
+  Stream stream = connect();
+  stream.send(std::string_view("x"));
+  std::function<void()> again = [&] { client_->start_timer(1us, [&] { again(); }); };
+  again();
+  testing::internal::CaptureStderr();
+  world_.run_for(1h);
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("more events than"), std::string::npos);
+  EXPECT_LT(world_.now() - TimePoint{}, 1h);
+}
+
+TEST_P(SimWorld, TheLongestTimesAreForEver) {
+  start();
+  here_.stall(std::chrono::nanoseconds::max());
+  world_.clog(here_, there_, std::chrono::nanoseconds::max());
+  world_.jump_wall_clock(std::chrono::nanoseconds::max());
+  EXPECT_GT(here_.kernel().realtime_ns(), 0);
+  connect({.timeout = 1h});
+  world_.run_for(10min);
+  EXPECT_FALSE(closed_ && !*closed_);
+  EXPECT_EQ(echo_->connections(), 0U);
+}
+
 TEST_P(SimWorld, AHostThatStallsIsLate) {
   start();
   Stream stream = connect();
@@ -233,8 +310,8 @@ TEST(SimWorldErrors, TwoHostsWithOneAddress) {
 }
 
 TEST(SimWorldErrors, AHostWithoutAnAddress) {
-  for (const char* text :
-       {"", "10.0.0", "10.0.0.1:80", "localhost", "0.0.0.0", "127.0.0.1", "::1"}) {
+  for (const char* text : {"", "10.0.0", "10.0.0.1:80", "localhost", "0.0.0.0", "127.0.0.1", "::1",
+                           "224.0.0.1", "255.255.255.255", "ff02::1"}) {
     World world(1);
     world.host(text);
     expect_error(world, text);
@@ -251,6 +328,26 @@ TEST(SimWorldErrors, LinksThatCannotBe) {
     world.link(a, b, options);
     expect_error(world, "10.0.0.1 to fd00::2");
   }
+}
+
+TEST(SimWorldErrors, AHostOfAnotherWorld) {
+  World world(1);
+  World other(2);
+  const Host here = world.host("10.0.0.1");
+  world.partition(here, other.host("10.0.0.2"));
+  expect_error(world, "10.0.0.2");
+}
+
+TEST(SimWorldErrors, AReactorOfAnImpossibleWorldSaysSo) {
+  World world(1);
+  const Host host = world.host("10.0.0.1");
+  Reactor reactor(host);
+  world.host("10.0.0.1");
+  reactor.start_timer(1s, [] { ADD_FAILURE() << "it ran"; });
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(reactor.run(), 1);
+  testing::internal::GetCapturedStderr();
+  EXPECT_NE(world.describe().find("two hosts have this address"), std::string::npos);
 }
 
 TEST(SimWorldErrors, NothingRunsInAnImpossibleWorld) {
