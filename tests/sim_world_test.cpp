@@ -22,6 +22,7 @@ using sim::World;
 // An echo server on one host, and a client on another.
 class SimWorld : public testing::TestWithParam<BackendKind> {
  protected:
+  SimWorld() { unsetenv("EDDY_BACKEND"); }  // each test has its own
   void start() {
     server_.emplace(here_, ReactorOptions{.backend = GetParam()});
     client_.emplace(there_, ReactorOptions{.backend = GetParam()});
