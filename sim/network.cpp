@@ -197,7 +197,7 @@ bool Network::is_taken(const HostKernel& host, const Name& name, bool reuse_addr
     }
     if (claim.name.family != name.family && !claim.name.is_any() && !name.is_any()) return false;
     if (reuse_port && claim.reuse_port) return false;
-    return !(reuse_address && claim.reuse_address && !claim.listening);
+    return !reuse_address || !claim.reuse_address || claim.listening;
   });
 }
 
