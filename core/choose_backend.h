@@ -33,7 +33,7 @@ std::optional<BackendChoice> second_choice(const BackendChoice& first,
 
 // The segments that suit the choice, in range: enough of them for the backend never to wait for
 // itself; where io_uring cannot consume a buffer in parts, small ones.
-BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& wanted);
+BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRingOptions& asked);
 
 Result<std::unique_ptr<Backend>> make_backend(const BackendChoice& choice, Turn& turn,
                                               const ReactorOptions& options);

@@ -133,13 +133,14 @@ Result<Watch> Reactor::on_signal(int signal_number, InlineFunction<void(int64_t)
   }
   const int fd = kernel_.open_signal(signal_number);
   if (fd < 0) return failure(fd, "sigaction", "signal " + std::to_string(signal_number));
-  Result<Watch> watched = failure(-ENOMEM, "watch");
+  Result<Watch> watched;
   try {
     watched =
         watch(fd, Interest::kReadable, [this, fd, call = std::move(callback)](Interest) mutable {
           if (const int64_t count = kernel_.read_eventfd(fd); count > 0) call(count);
         });
   } catch (const std::bad_alloc&) {  // the closure is too large to lie in the slot
+    watched = failure(-ENOMEM, "watch");
   }
   if (!watched) {
     kernel_.close_signal(signal_number, fd);

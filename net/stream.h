@@ -190,6 +190,6 @@ class Stream {
 // flags are shared with whoever else has it open (O_NONBLOCK, open(2)); they are restored when the
 // stream ends.
 Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options);
-Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions options);
+Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions shared);
 
 }  // namespace eddy

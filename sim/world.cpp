@@ -96,7 +96,7 @@ void World::link(const Host& from, const Host& to, const LinkOptions& options) {
     fail(Error(errno_code(EINVAL), "World::link", which, "a latency is not negative"));
     return;
   }
-  if (!(options.loss >= 0 && options.loss <= 1)) {
+  if (std::isnan(options.loss) || options.loss < 0 || options.loss > 1) {
     fail(Error(errno_code(EINVAL), "World::link", which, "a loss is from 0 to 1"));
     return;
   }

@@ -16,7 +16,7 @@ class ContractUring : public KernelContract {
  protected:
   static void nop(io_uring_sqe* entry) { io_uring_prep_nop(entry); }
 
-  TestedUring ring{kernel, 16, 32};
+  TestedUring ring_{kernel, 16, 32};
 };
 
 // --- The ring
@@ -59,10 +59,10 @@ TEST_P(ContractUring, ADisabledRingTakesNothing) {
 }
 
 TEST_P(ContractUring, CompletesInOrder) {
-  for (uint64_t i = 1; i <= 3; ++i) ring.start(i, nop);
-  ring.start(4, [](auto* entry) { entry->opcode = 200; });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, 0, 0}, Completed{2, 0, 0}, Completed{3, 0, 0},
-                                       Completed{4, -EINVAL, 0}));
+  for (uint64_t i = 1; i <= 3; ++i) ring_.start(i, nop);
+  ring_.start(4, [](auto* entry) { entry->opcode = 200; });
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, 0, 0}, Completed{2, 0, 0}, Completed{3, 0, 0},
+                                        Completed{4, -EINVAL, 0}));
 }
 
 TEST_P(ContractUring, AFullCompletionQueueOverflowsAndLosesNothing) {
@@ -84,24 +84,24 @@ TEST_P(ContractUring, AFullCompletionQueueOverflowsAndLosesNothing) {
 TEST_P(ContractUring, AnEventfdCountsCompletions) {
   int fd = keep(kernel.eventfd());
   const auto registered = [&](unsigned opcode) {
-    return ring.queue().register_with(opcode, &fd, 1);
+    return ring_.queue().register_with(opcode, &fd, 1);
   };
   ASSERT_EQ(registered(IORING_REGISTER_EVENTFD), 0);
   EXPECT_EQ(registered(IORING_REGISTER_EVENTFD), -EBUSY);
   EXPECT_EQ(kernel.read_eventfd(fd), -EAGAIN);
-  ring.start(1, nop);
-  ring.turn();
+  ring_.start(1, nop);
+  ring_.turn();
   EXPECT_GT(kernel.read_eventfd(fd), 0);
   const Ends ends = pair(SOCK_STREAM);
   char bytes[8];
-  ring.start(2, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(2, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   EXPECT_EQ(kernel.read_eventfd(fd), -EAGAIN);
   send(ends.b, "x");  // task work is due, though nothing has completed
   EXPECT_GT(kernel.read_eventfd(fd), 0);
-  EXPECT_EQ(ring.turn().size(), 1u);
-  EXPECT_EQ(ring.queue().register_with(IORING_UNREGISTER_EVENTFD, nullptr, 0), 0);
-  EXPECT_EQ(ring.queue().register_with(IORING_UNREGISTER_EVENTFD, nullptr, 0), -ENXIO);
+  EXPECT_EQ(ring_.turn().size(), 1u);
+  EXPECT_EQ(ring_.queue().register_with(IORING_UNREGISTER_EVENTFD, nullptr, 0), 0);
+  EXPECT_EQ(ring_.queue().register_with(IORING_UNREGISTER_EVENTFD, nullptr, 0), -ENXIO);
 }
 
 // --- Connections
@@ -111,17 +111,17 @@ TEST_P(ContractUring, MultishotAcceptAndConnect) {
   const sockaddr_in address = name_of(listening);
   const auto prepare_connect = [&](uint64_t name, const sockaddr_in& to) {
     const int fd = tcp();
-    ring.start(name, [&](auto* entry) {
+    ring_.start(name, [&](auto* entry) {
       io_uring_prep_connect(entry, fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
     });
   };
-  ring.start(1, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) {
     io_uring_prep_multishot_accept(entry, listening, nullptr, nullptr, SOCK_NONBLOCK);
   });
   prepare_connect(2, address);
   prepare_connect(3, address);
   std::vector<Completed> accepted, connected;
-  for (const Completed& one : ring.await(4)) {
+  for (const Completed& one : ring_.await(4)) {
     (one.user_data == 1 ? accepted : connected).push_back(one);
   }
   ASSERT_EQ(accepted.size(), 2u);
@@ -135,18 +135,18 @@ TEST_P(ContractUring, MultishotAcceptAndConnect) {
   const sockaddr_in gone = name_of(other);
   close(other);
   prepare_connect(9, gone);
-  EXPECT_THAT(ring.await(1), ElementsAre(Completed{9, -ECONNREFUSED, 0}));
+  EXPECT_THAT(ring_.await(1), ElementsAre(Completed{9, -ECONNREFUSED, 0}));
 }
 
 TEST_P(ContractUring, ASingleAcceptTakesOne) {
   const int listening = listener();
-  ring.start(1, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) {
     io_uring_prep_accept(entry, listening, nullptr, nullptr, SOCK_NONBLOCK);
   });
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   const int first = tcp();
   connect(first, name_of(listening));
-  const auto accepted = ring.await(1);
+  const auto accepted = ring_.await(1);
   ASSERT_EQ(accepted.size(), 1u);
   EXPECT_GE(keep(accepted[0].result), 0);
   EXPECT_EQ(accepted[0].flags & kMore, 0u);
@@ -155,31 +155,31 @@ TEST_P(ContractUring, ASingleAcceptTakesOne) {
 TEST_P(ContractUring, WhatIsNoSocketIsTold) {
   const int fd = keep(kernel.eventfd());
   char bytes[8];
-  ring.start(1, [&](auto* entry) { io_uring_prep_recv(entry, fd, bytes, sizeof bytes, 0); });
-  ring.start(2, [&](auto* entry) { io_uring_prep_send(entry, fd, bytes, sizeof bytes, 0); });
-  ring.start(3, [&](auto* entry) { io_uring_prep_accept(entry, fd, nullptr, nullptr, 0); });
-  ring.start(4, [&](auto* entry) { io_uring_prep_recv(entry, 999, bytes, sizeof bytes, 0); });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, -ENOTSOCK, 0}, Completed{2, -ENOTSOCK, 0},
-                                       Completed{3, -ENOTSOCK, 0}, Completed{4, -EBADF, 0}));
+  ring_.start(1, [&](auto* entry) { io_uring_prep_recv(entry, fd, bytes, sizeof bytes, 0); });
+  ring_.start(2, [&](auto* entry) { io_uring_prep_send(entry, fd, bytes, sizeof bytes, 0); });
+  ring_.start(3, [&](auto* entry) { io_uring_prep_accept(entry, fd, nullptr, nullptr, 0); });
+  ring_.start(4, [&](auto* entry) { io_uring_prep_recv(entry, 999, bytes, sizeof bytes, 0); });
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, -ENOTSOCK, 0}, Completed{2, -ENOTSOCK, 0},
+                                        Completed{3, -ENOTSOCK, 0}, Completed{4, -EBADF, 0}));
 }
 
 TEST_P(ContractUring, PollAndClose) {
   const Ends ends = pair(SOCK_STREAM);
-  ring.start(1, [&](auto* entry) { io_uring_prep_poll_add(entry, ends.a, POLLIN); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(1, [&](auto* entry) { io_uring_prep_poll_add(entry, ends.a, POLLIN); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   send(ends.b, "x");
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, POLLIN, 0}));
-  ring.start(2, [&](auto* entry) { io_uring_prep_poll_add(entry, ends.a, POLLOUT); });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{2, POLLOUT, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, POLLIN, 0}));
+  ring_.start(2, [&](auto* entry) { io_uring_prep_poll_add(entry, ends.a, POLLOUT); });
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{2, POLLOUT, 0}));
   // The peer's end is told unasked.
-  ring.start(3, [&](auto* entry) { io_uring_prep_poll_add(entry, ends.b, POLLPRI); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(3, [&](auto* entry) { io_uring_prep_poll_add(entry, ends.b, POLLPRI); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   EXPECT_EQ(kernel.shutdown(ends.a, SHUT_WR), 0);
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{3, POLLRDHUP, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{3, POLLRDHUP, 0}));
   const int fd = duplicate(ends.a);
-  ring.start(4, [&](auto* entry) { io_uring_prep_close(entry, fd); });
-  ring.start(5, [&](auto* entry) { io_uring_prep_close(entry, fd); });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{4, 0, 0}, Completed{5, -EBADF, 0}));
+  ring_.start(4, [&](auto* entry) { io_uring_prep_close(entry, fd); });
+  ring_.start(5, [&](auto* entry) { io_uring_prep_close(entry, fd); });
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{4, 0, 0}, Completed{5, -EBADF, 0}));
 }
 
 // --- Direct descriptors
@@ -191,32 +191,32 @@ TEST_P(ContractUring, DirectDescriptors) {
   const Ends ends = pair(SOCK_STREAM);
   int descriptor = ends.a;
   const auto put = [&](uint64_t name, uint32_t place) {
-    ring.start(name, [&](auto* entry) {
+    ring_.start(name, [&](auto* entry) {
       io_uring_prep_files_update(entry, &descriptor, 1, static_cast<int>(place));
     });
   };
   const auto send_to_place = [&](uint64_t name, int place) {
-    ring.start(name, [&](auto* entry) {
+    ring_.start(name, [&](auto* entry) {
       io_uring_prep_send(entry, place, "eddy", 4, 0);
       entry->flags |= IOSQE_FIXED_FILE;
     });
   };
   put(1, 5);
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, -ENXIO, 0}));
-  EXPECT_EQ(ring.queue().register_with(IORING_REGISTER_FILES2, &asked, sizeof asked), 0);
-  EXPECT_EQ(ring.queue().register_with(IORING_REGISTER_FILES2, &asked, sizeof asked), -EBUSY);
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, -ENXIO, 0}));
+  EXPECT_EQ(ring_.queue().register_with(IORING_REGISTER_FILES2, &asked, sizeof asked), 0);
+  EXPECT_EQ(ring_.queue().register_with(IORING_REGISTER_FILES2, &asked, sizeof asked), -EBUSY);
   put(2, 5);
   put(3, 8);
   send_to_place(4, 5);
   send_to_place(5, 4);
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{2, 1, 0}, Completed{3, -EINVAL, 0},
-                                       Completed{4, 4, 0}, Completed{5, -EBADF, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{2, 1, 0}, Completed{3, -EINVAL, 0},
+                                        Completed{4, 4, 0}, Completed{5, -EBADF, 0}));
   close(ends.a);
   EXPECT_EQ(receive(ends.b), "eddy");
   EXPECT_EQ(receive(ends.b), "EAGAIN");  // the table holds the socket open
   descriptor = -1;
   put(6, 5);
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{6, 1, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{6, 1, 0}));
   await(ends.b, EPOLLHUP);
   EXPECT_EQ(receive(ends.b), "end");
 }
@@ -226,22 +226,22 @@ TEST_P(ContractUring, DirectDescriptors) {
 TEST_P(ContractUring, ACancellationIsToldBeforeItsTarget) {
   const Ends ends = pair(SOCK_STREAM);
   char bytes[8];
-  ring.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
-  ring.start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
-  ring.start(3, [](auto* entry) { io_uring_prep_cancel64(entry, 7, 0); });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{2, 0, 0}, Completed{3, -ENOENT, 0},
-                                       Completed{1, -ECANCELED, 0}));
+  ring_.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
+  ring_.start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
+  ring_.start(3, [](auto* entry) { io_uring_prep_cancel64(entry, 7, 0); });
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{2, 0, 0}, Completed{3, -ENOENT, 0},
+                                        Completed{1, -ECANCELED, 0}));
 }
 
 TEST_P(ContractUring, WhatWasWokenCanBeCancelledStill) {
   const Ends ends = pair(SOCK_STREAM);
   char bytes[8];
-  ring.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
-  ring.turn();
+  ring_.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
+  ring_.turn();
   send(ends.b, "kept");
-  ring.start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{2, 0, 0}, Completed{1, -ECANCELED, 0}));
+  ring_.start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{2, 0, 0}, Completed{1, -ECANCELED, 0}));
   EXPECT_EQ(receive(ends.a), "kept");
 }
 
@@ -250,20 +250,20 @@ TEST_P(ContractUring, AllOfOneSocketAreCancelled) {
   const Ends others = pair(SOCK_STREAM);
   const int same = duplicate(ends.a);
   char bytes[3][8];
-  ring.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes[0], 8, 0); });
-  ring.start(2, [&](auto* entry) { io_uring_prep_recv(entry, others.a, bytes[1], 8, 0); });
-  ring.start(3, [&](auto* entry) { io_uring_prep_recv(entry, same, bytes[2], 8, 0); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
-  ring.start(4, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes[0], 8, 0); });
+  ring_.start(2, [&](auto* entry) { io_uring_prep_recv(entry, others.a, bytes[1], 8, 0); });
+  ring_.start(3, [&](auto* entry) { io_uring_prep_recv(entry, same, bytes[2], 8, 0); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
+  ring_.start(4, [&](auto* entry) {
     io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_FD | IORING_ASYNC_CANCEL_ALL);
     entry->fd = ends.a;
   });
-  EXPECT_THAT(ring.turn(), UnorderedElementsAre(Completed{4, 2, 0}, Completed{1, -ECANCELED, 0},
-                                                Completed{3, -ECANCELED, 0}));
-  ring.start(5, [](auto* entry) {
+  EXPECT_THAT(ring_.turn(), UnorderedElementsAre(Completed{4, 2, 0}, Completed{1, -ECANCELED, 0},
+                                                 Completed{3, -ECANCELED, 0}));
+  ring_.start(5, [](auto* entry) {
     io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
   });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{5, 1, 0}, Completed{2, -ECANCELED, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{5, 1, 0}, Completed{2, -ECANCELED, 0}));
 }
 
 EDDY_ON_EVERY_KERNEL_WITH_URING(ContractUring);

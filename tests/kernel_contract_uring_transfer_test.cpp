@@ -13,10 +13,10 @@ using testing::IsEmpty;
 class ContractUringTransfer : public KernelContract {
  protected:
   void start_multishot(uint64_t name, int fd) {
-    ring.start(name, [&](auto* entry) { prepare_multishot(entry, fd); });
+    ring_.start(name, [&](auto* entry) { prepare_multishot(entry, fd); });
   }
 
-  TestedUring ring{kernel, 16, 32};
+  TestedUring ring_{kernel, 16, 32};
 };
 
 // Of Unix sockets some kernels say whether there is more, and others do not know.
@@ -30,22 +30,22 @@ std::vector<Completed> without_hint(std::vector<Completed> completed) {
 TEST_P(ContractUringTransfer, AReceiveWaitsForBytes) {
   const Ends ends = pair(SOCK_STREAM);
   char bytes[8] = {};
-  ring.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   send(ends.b, "eddy");
   EXPECT_STREQ(bytes, "");  // task work runs within an enter only
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, 4, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, 4, 0}));
   EXPECT_STREQ(bytes, "eddy");
 }
 
 TEST_P(ContractUringTransfer, AReceiveOutlivesItsDescriptor) {
   const Ends ends = pair(SOCK_STREAM);
   char bytes[8] = {};
-  ring.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
-  ring.turn();
+  ring_.start(1, [&](auto* entry) { io_uring_prep_recv(entry, ends.a, bytes, sizeof bytes, 0); });
+  ring_.turn();
   close(ends.a);
   send(ends.b, "late");
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, 4, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, 4, 0}));
   EXPECT_STREQ(bytes, "late");
 }
 
@@ -55,84 +55,84 @@ TEST_P(ContractUringTransfer, AReceiveOfAllGoesOn) {
   const auto prepare = [&](auto* entry) {
     io_uring_prep_recv(entry, ends.a, bytes, 8, MSG_WAITALL);
   };
-  ring.start(1, prepare);
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(1, prepare);
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   send(ends.b, "abc");
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   send(ends.b, "defgh");
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, 8, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, 8, 0}));
   EXPECT_STREQ(bytes, "abcdefgh");
-  ring.start(2, prepare);
+  ring_.start(2, prepare);
   send(ends.b, "ij");
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   close(ends.b);
-  EXPECT_THAT(without_hint(ring.turn()), ElementsAre(Completed{2, 2, 0}));
+  EXPECT_THAT(without_hint(ring_.turn()), ElementsAre(Completed{2, 2, 0}));
 }
 
 TEST_P(ContractUringTransfer, MultishotIntoBuffersThatAreConsumedIncrementally) {
-  TestedBuffers buffers(ring.queue(), 4, 8, true);
+  TestedBuffers buffers(ring_.queue(), 4, 8, true);
   ASSERT_EQ(buffers.error(), 0);
   buffers.provide(3);
   const Ends ends = connected();
   start_multishot(1, ends.a);
   send(ends.b, "abc");
-  EXPECT_THAT(ring.await(1), ElementsAre(Completed{1, 3, in_buffer(3) | kMore | kPartOfBuffer}));
+  EXPECT_THAT(ring_.await(1), ElementsAre(Completed{1, 3, in_buffer(3) | kMore | kPartOfBuffer}));
   send(ends.b, "defghij");  // fills the buffer, and finds no other
-  EXPECT_THAT(ring.await(2), ElementsAre(Completed{1, 5, in_buffer(3) | kMore | kNonEmpty},
-                                         Completed{1, -ENOBUFS, 0}));
+  EXPECT_THAT(ring_.await(2), ElementsAre(Completed{1, 5, in_buffer(3) | kMore | kNonEmpty},
+                                          Completed{1, -ENOBUFS, 0}));
   EXPECT_EQ(buffers.view(24, 8), "abcdefgh");
   buffers.provide(1);
   start_multishot(2, ends.a);
-  EXPECT_THAT(ring.await(1), ElementsAre(Completed{2, 2, in_buffer(1) | kMore | kPartOfBuffer}));
+  EXPECT_THAT(ring_.await(1), ElementsAre(Completed{2, 2, in_buffer(1) | kMore | kPartOfBuffer}));
   EXPECT_EQ(buffers.view(8, 2), "ij");
   close(ends.b);
-  EXPECT_THAT(without_hint(ring.await(1)), ElementsAre(Completed{2, 0, 0}));
+  EXPECT_THAT(without_hint(ring_.await(1)), ElementsAre(Completed{2, 0, 0}));
 }
 
 TEST_P(ContractUringTransfer, ASingleReceiveTakesABuffer) {
-  TestedBuffers buffers(ring.queue(), 4, 8, false);
+  TestedBuffers buffers(ring_.queue(), 4, 8, false);
   ASSERT_EQ(buffers.error(), 0);
   const Ends ends = pair(SOCK_STREAM);
   const auto prepare = [&](auto* entry) {
     io_uring_prep_recv(entry, ends.a, nullptr, 2, 0);
     entry->flags |= IOSQE_BUFFER_SELECT;
   };
-  ring.start(1, prepare);  // none is there, so it does not even wait
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, -ENOBUFS, 0}));
+  ring_.start(1, prepare);  // none is there, so it does not even wait
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, -ENOBUFS, 0}));
   buffers.provide(0);
   buffers.provide(1);
-  ring.start(2, prepare);
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(2, prepare);
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   send(ends.b, "abc");
-  EXPECT_THAT(without_hint(ring.turn()), ElementsAre(Completed{2, 2, in_buffer(0)}));
-  ring.start(3, prepare);
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{3, 1, in_buffer(1)}));
+  EXPECT_THAT(without_hint(ring_.turn()), ElementsAre(Completed{2, 2, in_buffer(0)}));
+  ring_.start(3, prepare);
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{3, 1, in_buffer(1)}));
   EXPECT_EQ(buffers.view(0, 2), "ab");
   EXPECT_EQ(buffers.view(8, 1), "c");
 }
 
 TEST_P(ContractUringTransfer, BufferRingsAreRegisteredOnce) {
-  TestedBuffers first(ring.queue(), 4, 8, false);
+  TestedBuffers first(ring_.queue(), 4, 8, false);
   EXPECT_EQ(first.error(), 0);
-  TestedBuffers second(ring.queue(), 4, 8, false);
+  TestedBuffers second(ring_.queue(), 4, 8, false);
   EXPECT_EQ(second.error(), -EEXIST);
   uring::BufferRingRegistration asked = {};
-  EXPECT_EQ(ring.queue().register_with(IORING_UNREGISTER_PBUF_RING, &asked, 1), 0);
-  EXPECT_EQ(ring.queue().register_with(IORING_UNREGISTER_PBUF_RING, &asked, 1), -ENOENT);
-  TestedBuffers odd(ring.queue(), 3, 8, false);
+  EXPECT_EQ(ring_.queue().register_with(IORING_UNREGISTER_PBUF_RING, &asked, 1), 0);
+  EXPECT_EQ(ring_.queue().register_with(IORING_UNREGISTER_PBUF_RING, &asked, 1), -ENOENT);
+  TestedBuffers odd(ring_.queue(), 3, 8, false);
   EXPECT_EQ(odd.error(), -EINVAL);
 }
 
 TEST_P(ContractUringTransfer, ALimitedReceiveEnds) {
-  TestedBuffers buffers(ring.queue(), 4, 8, true);
+  TestedBuffers buffers(ring_.queue(), 4, 8, true);
   buffers.provide(0);
   const Ends ends = pair(SOCK_STREAM);
-  uring::set_receive_limit(ring.start(1, [&](auto* entry) { prepare_multishot(entry, ends.a); }),
+  uring::set_receive_limit(ring_.start(1, [&](auto* entry) { prepare_multishot(entry, ends.a); }),
                            3);
   send(ends.b, "ab");
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, 2, in_buffer(0) | kMore | kPartOfBuffer}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, 2, in_buffer(0) | kMore | kPartOfBuffer}));
   send(ends.b, "cdef");  // the last one may go beyond the limit
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{1, 4, in_buffer(0) | kPartOfBuffer}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{1, 4, in_buffer(0) | kPartOfBuffer}));
   EXPECT_EQ(buffers.view(0, 6), "abcdef");
 }
 
@@ -153,13 +153,13 @@ TEST_P(ContractUringTransfer, AnOverflowEndsAMultishotReceive) {
 }
 
 TEST_P(ContractUringTransfer, MultishotDatagramsBringTheirNames) {
-  TestedBuffers buffers(ring.queue(), 4, 128, false);
+  TestedBuffers buffers(ring_.queue(), 4, 128, false);
   buffers.provide(0);
   const int ours = bound_udp();
   const int theirs = bound_udp();
   msghdr header = {};
   header.msg_namelen = sizeof(sockaddr_in);
-  ring.start(1, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) {
     io_uring_prep_recvmsg_multishot(entry, ours, &header, 0);
     entry->flags |= IOSQE_BUFFER_SELECT;
   });
@@ -171,10 +171,10 @@ TEST_P(ContractUringTransfer, MultishotDatagramsBringTheirNames) {
   message.msg_namelen = sizeof to;
   message.msg_iov = &piece;
   message.msg_iovlen = 1;
-  ring.start(2, [&](auto* entry) { io_uring_prep_sendmsg(entry, theirs, &message, 0); });
+  ring_.start(2, [&](auto* entry) { io_uring_prep_sendmsg(entry, theirs, &message, 0); });
   const int size = sizeof(io_uring_recvmsg_out) + sizeof(sockaddr_in) + 5;
   // A datagram socket does not tell whether there is more, so a buffer is wanted at once.
-  EXPECT_THAT(ring.await(3),
+  EXPECT_THAT(ring_.await(3),
               ElementsAre(Completed{2, 5, 0}, Completed{1, size, in_buffer(0) | kMore},
                           Completed{1, -ENOBUFS, 0}));
   io_uring_recvmsg_out* out = io_uring_recvmsg_validate(buffers.at(0), size, &header);
@@ -190,11 +190,11 @@ TEST_P(ContractUringTransfer, MultishotDatagramsBringTheirNames) {
 TEST_P(ContractUringTransfer, ASendThatSucceedsMaySayNothing) {
   const Ends ends = pair(SOCK_STREAM);
   const auto try_send = [&](uint64_t name, std::string_view bytes) {
-    ring.start(name, [&](auto* entry) {
+    ring_.start(name, [&](auto* entry) {
       io_uring_prep_send(entry, ends.a, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_WAITALL);
       entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
     });
-    return ring.turn();
+    return ring_.turn();
   };
   EXPECT_THAT(try_send(1, "eddy"), IsEmpty());
   EXPECT_EQ(receive(ends.b), "eddy");
@@ -217,8 +217,8 @@ TEST_P(ContractUringTransfer, ASendOfAllGoesOnUntilAllIsSent) {
   msghdr message = {};
   message.msg_iov = pieces;
   message.msg_iovlen = 2;
-  ring.start(1, [&](auto* entry) { io_uring_prep_sendmsg(entry, ends.a, &message, MSG_WAITALL); });
-  EXPECT_THAT(ring.turn(), IsEmpty());
+  ring_.start(1, [&](auto* entry) { io_uring_prep_sendmsg(entry, ends.a, &message, MSG_WAITALL); });
+  EXPECT_THAT(ring_.turn(), IsEmpty());
   message = {};  // copied while it was submitted
   pieces[0] = pieces[1] = {};
   std::string received;
@@ -226,7 +226,7 @@ TEST_P(ContractUringTransfer, ASendOfAllGoesOnUntilAllIsSent) {
   while (received.size() < first.size() + second.size()) {
     if ((await(ends.b, EPOLLIN) & EPOLLIN) == 0) break;
     received += receive(ends.b);
-    for (const Completed& one : ring.turn()) completed.push_back(one);
+    for (const Completed& one : ring_.turn()) completed.push_back(one);
   }
   EXPECT_THAT(completed, ElementsAre(Completed{1, 8 << 20, 0}));
   EXPECT_TRUE(received == first + second);
@@ -235,12 +235,12 @@ TEST_P(ContractUringTransfer, ASendOfAllGoesOnUntilAllIsSent) {
 TEST_P(ContractUringTransfer, ACancelledSendTellsItsPart) {
   const Ends ends = pair(SOCK_STREAM);
   const std::string large(4 << 20, 'x');
-  ring.start(1, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) {
     io_uring_prep_send(entry, ends.a, large.data(), large.size(), MSG_WAITALL);
   });
-  EXPECT_THAT(ring.turn(), IsEmpty());
-  ring.start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
-  const auto completed = ring.turn();
+  EXPECT_THAT(ring_.turn(), IsEmpty());
+  ring_.start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
+  const auto completed = ring_.turn();
   ASSERT_EQ(completed.size(), 2u);
   EXPECT_EQ(completed[0], (Completed{2, 0, 0}));
   EXPECT_EQ(static_cast<size_t>(completed[1].result), drain(ends.b));
@@ -248,28 +248,28 @@ TEST_P(ContractUringTransfer, ACancelledSendTellsItsPart) {
 
 TEST_P(ContractUringTransfer, AZeroCopySendNotifies) {
   const Ends ends = connected();
-  ring.start(1, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) {
     io_uring_prep_send(entry, ends.a, "eddy", 4, MSG_WAITALL);
     entry->opcode = uring::kOperationSendZeroCopy;
   });
-  EXPECT_THAT(ring.await(2),
+  EXPECT_THAT(ring_.await(2),
               ElementsAre(Completed{1, 4, kMore}, Completed{1, 0, uring::kCompletionNotification}));
-  ring.start(2, [&](auto* entry) {
+  ring_.start(2, [&](auto* entry) {
     io_uring_prep_send(entry, ends.a, "eddy", 4, MSG_WAITALL);
     entry->opcode = uring::kOperationSendZeroCopy;
     entry->flags = IOSQE_CQE_SKIP_SUCCESS;  // it would hide what must be told
   });
-  EXPECT_THAT(ring.turn(), ElementsAre(Completed{2, -EINVAL, 0}));
+  EXPECT_THAT(ring_.turn(), ElementsAre(Completed{2, -EINVAL, 0}));
 }
 
 TEST_P(ContractUringTransfer, ALocalSocketSendsNothingInPlace) {
   const Ends ends = pair(SOCK_STREAM);
-  ring.start(1, [&](auto* entry) {
+  ring_.start(1, [&](auto* entry) {
     io_uring_prep_send(entry, ends.a, "eddy", 4, 0);
     entry->opcode = uring::kOperationSendZeroCopy;
   });
-  EXPECT_THAT(ring.await(2), ElementsAre(Completed{1, -EOPNOTSUPP, kMore},
-                                         Completed{1, 0, uring::kCompletionNotification}));
+  EXPECT_THAT(ring_.await(2), ElementsAre(Completed{1, -EOPNOTSUPP, kMore},
+                                          Completed{1, 0, uring::kCompletionNotification}));
 }
 
 EDDY_ON_EVERY_KERNEL_WITH_URING(ContractUringTransfer);

@@ -16,7 +16,7 @@ class ReactorEmbedding : public StreamTest {
   bool poll_until(const std::function<bool()>& condition) {
     const int fd = reactor().poll_fd();
     EXPECT_GE(fd, 0);
-    for (wakes = 0; wakes < 100'000 && !condition(); ++wakes) {
+    for (wakes_ = 0; wakes_ < 100'000 && !condition(); ++wakes_) {
       pollfd entry = {.fd = fd, .events = POLLIN, .revents = 0};
       if (!reactor().prepare() && !condition()) {  // prepare may call back, and send
         const timespec timeout = until_deadline();
@@ -33,14 +33,14 @@ class ReactorEmbedding : public StreamTest {
     return {wait.count() / 1'000'000'000, wait.count() % 1'000'000'000};
   }
   static constexpr time_t kTooLong = 10;
-  int wakes = 0;
+  int wakes_ = 0;
 };
 
 TEST_P(ReactorEmbedding, ATimer) {
   bool fired = false;
   reactor().start_timer(5ms, [&] { fired = true; });
   EXPECT_TRUE(poll_until([&] { return fired; }));
-  EXPECT_LT(wakes, 50);
+  EXPECT_LT(wakes_, 50);
 }
 
 TEST_P(ReactorEmbedding, AnEchoWithAClientInAnotherThread) {

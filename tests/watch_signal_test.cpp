@@ -15,12 +15,12 @@ class WatchSignal : public ReactorTest {
   }
   Result<Watch> count_signals() {
     return reactor().on_signal(SIGUSR1, [this](int64_t times) {
-      ++calls;
-      arrivals += times;
+      ++calls_;
+      arrivals_ += times;
     });
   }
-  int calls = 0;
-  int64_t arrivals = 0;
+  int calls_ = 0;
+  int64_t arrivals_ = 0;
 };
 // The process's dispositions.
 class WatchSignalOnLinux : public WatchSignal {};
@@ -30,11 +30,11 @@ TEST_P(WatchSignal, IsCounted) {
   auto watch = count_signals();
   ASSERT_TRUE(watch);
   for (int i = 0; i < 3; ++i) machine().raise(SIGUSR1);
-  EXPECT_EQ(calls, 0);
-  EXPECT_TRUE(run_until([&] { return arrivals == 3; }));
-  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(calls_, 0);
+  EXPECT_TRUE(run_until([&] { return arrivals_ == 3; }));
+  EXPECT_EQ(calls_, 1);
   machine().raise(SIGUSR1);
-  EXPECT_TRUE(run_until([&] { return arrivals == 4; }));
+  EXPECT_TRUE(run_until([&] { return arrivals_ == 4; }));
   watch->close();
 }
 
@@ -43,7 +43,7 @@ TEST_P(WatchSignal, EndsASleep) {
   ASSERT_TRUE(watch);
   reactor().before_sleep([] { machine().raise(SIGUSR1); });
   EXPECT_EQ(reactor().run_once(10s).value_or(0), 1U);
-  EXPECT_EQ(arrivals, 1);
+  EXPECT_EQ(arrivals_, 1);
   watch->close();
 }
 
@@ -74,7 +74,7 @@ TEST_P(WatchSignal, SeveralListenersHearIt) {
   machine().raise(SIGUSR1);
   EXPECT_TRUE(run_until([&] {
     EXPECT_TRUE(other.run_once(0ns));
-    return arrivals == 1 && others == 1;
+    return arrivals_ == 1 && others == 1;
   }));
   watch->close();
 }
