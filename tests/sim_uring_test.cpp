@@ -363,7 +363,7 @@ TEST_F(SimUring, AKilledProcessMayLookAtItsRings) {
   turn();
   host_.kill();
   EXPECT_THAT(take(), IsEmpty());
-  EXPECT_EQ(queue_->enter(0), -EBADF);
+  EXPECT_EQ(queue_->enter(0), -ESRCH);
 }
 
 }  // namespace
