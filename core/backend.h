@@ -6,19 +6,17 @@
 //
 // Rules, for the backend:
 //  - An operation's completion is delivered from `dispatch`, never from inside the call that
-//  started it. (`send` alone
-//    may know its result at once and returns it: it is called from `Slot::flush`, where no user's
-//    code is on the stack.)
+//    started it. (`send` alone may know its result at once and returns it: it is called from
+//    `Slot::flush`, where no user's code is on the stack.)
 //  - accept, receive and watch go on until they are stopped, or until they end with an error. At
-//  most one operation of
-//    each kind is under way per slot.
+//    most one operation of each kind is under way per slot.
 //  - After `close`, the only completion is `on_closed`, once nothing of the slot is under way in
-//  the kernel.
+//    the kernel.
 //  - Completions that carry bytes advance the buffer ring in the kernel's order, also when their
-//  slot is closing.
+//    slot is closing.
 // Rules, for the caller:
 //  - One send of a slot at a time; the queue's described bytes stay as they are until its
-//  completion.
+//    completion.
 //  - A slot stays in memory until the end of the turn in which `on_closed` came.
 //
 // Threads: the reactor's alone.

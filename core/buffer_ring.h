@@ -7,12 +7,10 @@
 //
 // It is filled in two ways:
 //  - by hand (the epoll backend, pipes, and what `Stream::reserve` writes): a SegmentCursor gives
-//  room and takes back how
-//    much was filled. A cursor's segment whose last Slice has gone is rewound, so the next message
-//    finds hot memory.
+//    room and takes back how much was filled. A cursor's segment whose last Slice has gone is
+//    rewound, so the next message finds hot memory.
 //  - by the kernel (io_uring's provided buffer rings): the backend takes free segments with `take`
-//  and hands them over;
-//    completions come back as `fill`.
+//    and hands them over; completions come back as `fill`.
 //
 // Ownership: the reactor owns the ring; a Slice that outlives the ring keeps the memory until it
 // has gone. Threads: the reactor's alone. Source: io_uring_setup_buf_ring(3), IOU_PBUF_RING_INC.
