@@ -100,7 +100,7 @@ class BufferRing {
   // Bytes of memory of segments that are full and wait for their last Slice.
   size_t pinned_bytes() const;
 
-  // More than `initial_segments` have been used since the last trim.
+  // Segments beyond `initial_segments` have come back since the last trim.
   bool has_grown() const { return has_grown_; }
   // Gives the pages of free segments beyond the first `initial_segments` back to the system.
   void trim();
