@@ -5,6 +5,7 @@
 #include <eddy/sim/world.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "support/uring_contract.h"
@@ -23,43 +24,27 @@ class SimUring : public ::testing::Test {
  protected:
   SimUring() { open_ring(16, 32); }
   ~SimUring() override {
-    queue_.reset();
+    ring_.reset();
     EXPECT_EQ(world_.violation().empty(), !violates_) << world_.violation();
   }
 
   void open_ring(unsigned entries, unsigned completion_entries, uint32_t min_wait_us = 0,
                  unsigned min_wait_count = 1) {
-    auto opened = UringQueue::open(kernel_, {.entries = entries,
-                                             .completion_entries = completion_entries,
-                                             .min_wait_us = min_wait_us,
-                                             .min_wait_count = min_wait_count});
-    ASSERT_TRUE(opened.has_value()) << opened.error().message();
-    queue_ = std::move(*opened);
+    ring_.emplace(kernel_, UringQueue::Options{.entries = entries,
+                                               .completion_entries = completion_entries,
+                                               .min_wait_us = min_wait_us,
+                                               .min_wait_count = min_wait_count});
   }
   void strike(sim::Fault fault) { world_.faults().set(fault, sim::Tape::kCertain); }
   uint64_t struck(sim::Fault fault) { return world_.faults().counts()[static_cast<size_t>(fault)]; }
 
-  // io_uring_prep_… clears the entry, so its name comes after.
   template <typename Prepare>
   io_uring_sqe& start(uint64_t user_data, Prepare&& prepare) {
-    io_uring_sqe& entry = queue_->next_entry();
-    prepare(&entry);
-    entry.user_data = user_data;
-    return entry;
+    return ring_->start(user_data, std::forward<Prepare>(prepare));
   }
-  std::vector<Completed> take() {
-    std::vector<Completed> taken;
-    UringQueue::Completion completion;
-    while (queue_->take(completion)) {
-      taken.push_back({completion.user_data, completion.result, completion.flags});
-    }
-    return taken;
-  }
-  // What comes within so long, or at once.
-  std::vector<Completed> turn(int64_t timeout_ns = 0) {
-    EXPECT_GE(queue_->enter(timeout_ns), 0);
-    return take();
-  }
+  std::vector<Completed> take() { return ring_->take(); }
+  std::vector<Completed> turn(int64_t timeout_ns = 0) { return ring_->turn(timeout_ns); }
+  UringQueue& queue() { return ring_->queue(); }
 
   // Two connected sockets of the host's.
   std::pair<int, int> pair() {
@@ -107,7 +92,7 @@ class SimUring : public ::testing::Test {
   sim::World world_{1};
   sim::Host host_ = world_.host("10.0.0.1");
   sim::HostKernel& kernel_ = static_cast<sim::HostKernel&>(host_.kernel());
-  std::unique_ptr<UringQueue> queue_;
+  std::optional<TestedUring> ring_;
   bool violates_ = false;  // the test does what no correct program does
 };
 
@@ -170,20 +155,20 @@ TEST_F(SimUring, AMinimumWaitGathers) {
   EXPECT_EQ(kernel_.monotonic_ns(), began + 1'000'000);
 }
 
-TEST_F(SimUring, AWaitThatNothingCanEndIsADeadlock) { EXPECT_EQ(queue_->enter(-1), -EDEADLK); }
+TEST_F(SimUring, AWaitThatNothingCanEndIsADeadlock) { EXPECT_EQ(queue().enter(-1), -EDEADLK); }
 
 TEST_F(SimUring, EnterTakesAPartOrNothing) {
   strike(Fault::kSubmissionsSplit);
   for (uint64_t i = 0; i < 8; ++i) start(i, [](auto* entry) { io_uring_prep_nop(entry); });
-  EXPECT_GE(queue_->enter(0), 0);
-  EXPECT_NE(queue_->unsubmitted(), 0u);
-  EXPECT_LT(queue_->unsubmitted(), 8u);
+  EXPECT_GE(queue().enter(0), 0);
+  EXPECT_NE(queue().unsubmitted(), 0u);
+  EXPECT_LT(queue().unsubmitted(), 8u);
   world_.faults().clear();
   EXPECT_EQ(turn().size(), 8u);
   strike(Fault::kEnterBusy);
   start(9, [](auto* entry) { io_uring_prep_nop(entry); });
   EXPECT_THAT(turn(), IsEmpty());
-  EXPECT_EQ(queue_->unsubmitted(), 1u);
+  EXPECT_EQ(queue().unsubmitted(), 1u);
   world_.faults().clear();
   EXPECT_EQ(turn().size(), 1u);
 }
@@ -199,9 +184,9 @@ TEST_F(SimUring, AnInterruptedWaitReturns) {
 TEST_F(SimUring, WholeBuffersWhereTheHostKnowsNoIncrement) {
   host_.set_uring_limits({.incremental_buffers = false});
   open_ring(8, 8);
-  TestedBuffers refused(*queue_, 4, 8, true);
+  TestedBuffers refused(queue(), 4, 8, true);
   EXPECT_EQ(refused.error(), -EINVAL);
-  TestedBuffers buffers(*queue_, 4, 8, false);
+  TestedBuffers buffers(queue(), 4, 8, false);
   ASSERT_EQ(buffers.error(), 0);
   buffers.provide(0);
   buffers.provide(1);
@@ -214,7 +199,7 @@ TEST_F(SimUring, WholeBuffersWhereTheHostKnowsNoIncrement) {
 }
 
 TEST_F(SimUring, AMultishotReceiveEndsForNoReason) {
-  TestedBuffers buffers(*queue_, 4, 8, true);
+  TestedBuffers buffers(queue(), 4, 8, true);
   buffers.provide(0);
   const auto [ours, theirs] = pair();
   strike(Fault::kMultishotEnds);
@@ -224,14 +209,14 @@ TEST_F(SimUring, AMultishotReceiveEndsForNoReason) {
 }
 
 TEST_F(SimUring, ABufferProvidedTwiceIsAViolation) {
-  TestedBuffers buffers(*queue_, 4, 8, false);
+  TestedBuffers buffers(queue(), 4, 8, false);
   buffers.provide(2);
   buffers.provide(2);
   const auto [ours, theirs] = pair();
   start(1, [fd = ours](auto* entry) { prepare_multishot(entry, fd); });
   turn();
   EXPECT_THAT(world_.violation(), HasSubstr("buffer 2"));
-  queue_.reset();
+  ring_.reset();
   kernel_.close(ours);
   violates_ = true;
 }
@@ -349,7 +334,7 @@ TEST_F(SimUring, ARingMustNotEndWithASendUnderWay) {
     io_uring_prep_send(entry, ours, large.data(), large.size(), MSG_WAITALL);
   });
   turn();
-  queue_.reset();
+  ring_.reset();
   EXPECT_THAT(world_.violation(), HasSubstr("under way"));
   violates_ = true;
 }
@@ -363,7 +348,7 @@ TEST_F(SimUring, AKilledProcessMayLookAtItsRings) {
   turn();
   host_.kill();
   EXPECT_THAT(take(), IsEmpty());
-  EXPECT_EQ(queue_->enter(0), -ESRCH);
+  EXPECT_EQ(queue().enter(0), -ESRCH);
 }
 
 }  // namespace

@@ -30,12 +30,13 @@ inline void PrintTo(const Completed& completed, std::ostream* out) {  // NOLINT:
 // A ring of the tested kernel's.
 class TestedUring {
  public:
-  TestedUring(Kernel& kernel, unsigned entries, unsigned completion_entries) {
-    auto opened =
-        UringQueue::open(kernel, {.entries = entries, .completion_entries = completion_entries});
+  TestedUring(Kernel& kernel, const UringQueue::Options& options) {
+    auto opened = UringQueue::open(kernel, options);
     EXPECT_TRUE(opened.has_value());
     queue_ = std::move(*opened);
   }
+  TestedUring(Kernel& kernel, unsigned entries, unsigned completion_entries)
+      : TestedUring(kernel, {.entries = entries, .completion_entries = completion_entries}) {}
 
   // io_uring_prep_… clears the entry, so its name comes after.
   template <typename Prepare>
@@ -53,9 +54,9 @@ class TestedUring {
     }
     return taken;
   }
-  // What an enter that does not wait brings.
-  std::vector<Completed> turn() {
-    EXPECT_GE(queue_->enter(0), 0);
+  // What comes within so long, or at once.
+  std::vector<Completed> turn(int64_t timeout_ns = 0) {
+    EXPECT_GE(queue_->enter(timeout_ns), 0);
     return take();
   }
   // Waits for so many, and takes what there is.
