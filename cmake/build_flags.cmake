@@ -12,7 +12,8 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin")
   find_program(CCACHE ccache)
   if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    set(CMAKE_CXX_COMPILER_LAUNCHER "${CCACHE}")
+    # What ccache asks for before it takes a precompiled header (tests/CMakeLists.txt).
+    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros "${CCACHE}")
   endif()
 endif()
 
@@ -22,7 +23,8 @@ add_compile_options(-fno-omit-frame-pointer)
 # Designated initialisers that leave members out are how options are given here, so the warning
 # about members that are left out is off.
 add_compile_options(
-  -Wall -Wextra -Wpedantic -Wshadow -Wformat=2 -Wnon-virtual-dtor -Woverloaded-virtual
+  -Wall -Wextra -Wpedantic -Wshadow -Wformat=2
+  $<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor> $<$<COMPILE_LANGUAGE:CXX>:-Woverloaded-virtual>
   -Wcast-qual -Wvla -Wno-missing-field-initializers)
 if(EDDY_WERROR)
   add_compile_options(-Werror)

@@ -5,11 +5,22 @@
 
 include(CMakePackageConfigHelpers)
 
-install(TARGETS eddy_core eddy_net eddy_sim EXPORT eddy)
+install(TARGETS eddy_core eddy_memcached eddy_net eddy_resp eddy_sim EXPORT eddy)
+if(EDDY_HAS_HTTP)
+  install(TARGETS eddy_http EXPORT eddy)
+else()
+  set(left_out PATTERN "http" EXCLUDE)
+endif()
+if(EDDY_HAS_TLS)
+  install(TARGETS eddy_tls EXPORT eddy)
+else()
+  list(APPEND left_out PATTERN "tls" EXCLUDE)
+endif()
 foreach(folder core net)
   install(DIRECTORY ${folder}/
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/eddy/${folder}
     FILES_MATCHING PATTERN "*.h"
+    ${left_out}
     PATTERN "*_internal.h" EXCLUDE
     PATTERN "epoll_*" EXCLUDE
     PATTERN "uring_*" EXCLUDE)
@@ -31,7 +42,19 @@ install(FILES
 # The file finds its prefix from where it lies, so that an installed tree can be moved.
 file(RELATIVE_PATH EDDY_PC_TO_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
 if(EDDY_HAS_URING)
-  set(EDDY_PC_DEFINITIONS "-DEDDY_HAS_URING=1")
+  string(APPEND EDDY_PC_DEFINITIONS " -DEDDY_HAS_URING=1")
+endif()
+if(EDDY_HAS_HTTP)
+  string(APPEND EDDY_PC_DEFINITIONS " -DEDDY_HAS_HTTP=1")
+  set(EDDY_PC_HTTP "-leddy_http ")
+  if(EDDY_LLHTTP_LIBRARY)
+    string(APPEND EDDY_PC_HTTP "-lllhttp ")
+  endif()
+endif()
+if(EDDY_HAS_TLS)
+  string(APPEND EDDY_PC_DEFINITIONS " -DEDDY_HAS_TLS=1")
+  set(EDDY_PC_TLS "-leddy_tls ")
+  set(EDDY_PC_OPENSSL " -lssl -lcrypto")
 endif()
 configure_file(cmake/eddy.pc.in eddy.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/eddy.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -39,6 +39,13 @@ const char* to_string(BackendKind kind);
 // `Backend::send`: the result comes with `Slot::on_send`.
 inline constexpr int kPending = INT_MIN;
 
+// What a call made by hand has found, on its stream's descriptor.
+enum class Found : uint8_t {
+  kMore,  // as much as was asked for, or nobody knows: there may be more
+  kLess,  // less than was asked for: of TCP that is all there is
+  kNone,  // -EAGAIN
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -51,6 +58,10 @@ class Backend {
 
   virtual void accept(Slot& slot) = 0;
   virtual void stop_accepting(Slot& slot) = 0;
+  // As `stop_accepting`, for good, but no connection that the kernel has taken already is lost: it
+  // still comes, however many, and on_accept(-ECANCELED) after the last. True: there is none, and
+  // nothing comes.
+  virtual bool finish_accepting(Slot& slot) = 0;
 
   // Bytes come in slices of the reactor's BufferRing until `stop_receiving`, the end of input or an
   // error. What was under way at `stop_receiving` still comes: at most the slot's quota.
@@ -71,15 +82,36 @@ class Backend {
   // Asks for the end of the send under way: it completes with what was taken, perhaps 0.
   virtual void interrupt_send(Slot& slot) = 0;
 
+  // For who moves bytes by calls of its own (sendfile(2), splice(2), sendmmsg(2)), while no
+  // receive, or no send, is asked for: tells once, by on_input or on_room in a later turn, that a
+  // call is worth making. `found` is how the last one ended. Of input, not before a receive that
+  // was under way has ended.
+  virtual void await_input(Slot& slot, Found found) = 0;
+  virtual void await_room(Slot& slot, Found found) = 0;
+  // `await_input` looks for itself before it waits: a call that would find nothing can be spared.
+  virtual bool await_looks() const { return false; }
+
   // In place of `add`, for a socket that is not connected yet. The address is copied. Completes
   // with 0 or a negative errno; after a failure the slot is good for `close` alone.
   virtual void connect(Slot& slot, const sockaddr* address, socklen_t length) = 0;
+
+  // For a slot of the role kMessages, in place of `receive`: messages come one by one, until
+  // `stop_receiving`. An error does not end it. What was under way at `stop_receiving` still comes:
+  // as many as there are pieces at the most. 0, or -ENOMEM and its like where the memory for
+  // messages cannot be had.
+  virtual int receive_messages(Slot& slot) = 0;
+
+  // `to`, which has no descriptor, takes that of `from`, whose connect has succeeded and of which
+  // nothing is under way: as if it had been added. `from` is the caller's to retire, without an
+  // on_closed.
+  virtual void hand_over(Slot& from, Slot& to) = 0;
 
   // Level-triggered: on_ready comes once a turn while one of `interest`, a hang-up or an error
   // holds. kNone stops it.
   virtual void watch(Slot& slot, Interest interest) = 0;
 
   // Ends all operations, closes the descriptor (unless `slot.release_descriptor`), then on_closed.
+  // A slot that was never added, and has no descriptor (fd -1), may be closed too.
   virtual void close(Slot& slot) = 0;
 
   // --- A turn: wait, then dispatch.

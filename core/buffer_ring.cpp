@@ -18,7 +18,10 @@ BufferRingOptions BufferRingOptions::in_range() const {
 }
 
 BufferRing::Owner BufferRing::make(Kernel& kernel, const BufferRingOptions& wanted) {
-  const BufferRingOptions options = wanted.in_range();
+  return make_pieces(kernel, wanted.in_range());
+}
+
+BufferRing::Owner BufferRing::make_pieces(Kernel& kernel, const BufferRingOptions& options) {
   Owner ring(new BufferRing(kernel, options));
   ring->memory_ =
       static_cast<char*>(kernel.map_memory(options.segment_bytes * options.max_segments));

@@ -65,6 +65,9 @@ class BufferRing {
   // nullptr when the memory's address range cannot be had (ENOMEM). Options out of range are
   // brought into it.
   static Owner make(Kernel& kernel, const BufferRingOptions& wanted);
+  // Segments of exactly this size, for what takes a whole one each time (core/message_ring.h);
+  // not to be trimmed. The options are taken as they are.
+  static Owner make_pieces(Kernel& kernel, const BufferRingOptions& options);
 
   BufferRing(const BufferRing&) = delete;
   BufferRing& operator=(const BufferRing&) = delete;

@@ -95,8 +95,7 @@ BufferRingOptions suitable_buffers(const BackendChoice& choice, const BufferRing
 }
 
 Result<std::unique_ptr<Backend>> make_backend([[maybe_unused]] const BackendChoice& choice,
-                                              Turn& turn,
-                                              [[maybe_unused]] const ReactorOptions& options) {
+                                              Turn& turn, const ReactorOptions& options) {
 #if EDDY_HAS_URING
   if (choice.kind == BackendKind::kUring) {
     UringBackendOptions uring;
@@ -112,7 +111,7 @@ Result<std::unique_ptr<Backend>> make_backend([[maybe_unused]] const BackendChoi
     return make_uring_backend(turn, uring);
   }
 #endif
-  return make_epoll_backend(turn);
+  return make_epoll_backend(turn, options.zero_copy_bytes);
 }
 
 }  // namespace eddy

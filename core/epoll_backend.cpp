@@ -1,33 +1,14 @@
 #include <eddy/core/canary.h>
 #include <eddy/core/epoll_backend.h>
-#include <eddy/core/kernel.h>
-#include <eddy/core/readiness_io.h>
+#include <eddy/core/epoll_backend_parts.h>
 #include <errno.h>
 #include <poll.h>
-#include <sys/epoll.h>
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace eddy {
 namespace {
-
-// Slot::readiness: what the last events told and no call has refuted.
-constexpr uint8_t kCanRead = 1;
-constexpr uint8_t kCanWrite = 2;
-constexpr uint8_t kReadToTheEnd =
-    4;  // a short read does not mean empty: an end, an error or urgent data is behind it
-// … nor ever, since what is read has bounds that a read does not cross: a terminal's lines,
-// messages of a pipe with O_DIRECT (pipe(2)), descriptors that came with bytes (unix(7),
-// SCM_RIGHTS).
-constexpr uint8_t kReadInParts = 8;
-
-// Slot::wanted.
-constexpr uint8_t kReceiving = 1;
-constexpr uint8_t kSending = 2;
-constexpr uint8_t kConnecting = 4;
-constexpr uint8_t kAccepting = 8;
-constexpr uint8_t kInterrupted = 16;  // the send that waits is to be given up
 
 // What one stream may read before the others have their turn.
 constexpr size_t kReadBudgetBytes = 1024 * 1024;
@@ -41,59 +22,12 @@ constexpr uint32_t kIdleEvents = EPOLLET;
 static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT && EPOLLPRI == POLLPRI &&
               EPOLLHUP == POLLHUP && EPOLLERR == POLLERR);
 
-class EpollBackend final : public Backend {
- public:
-  EpollBackend(Turn& turn, int epoll_fd)
-      : turn_(turn), kernel_(turn.kernel), epoll_fd_(epoll_fd), read_cursor_(turn.ring) {}
-  ~EpollBackend() override { kernel_.close(epoll_fd_); }
+}  // namespace
 
-  BackendKind kind() const override { return BackendKind::kEpoll; }
-  int add(Slot& slot) override;
-  void accept(Slot& slot) override;
-  void stop_accepting(Slot& slot) override;
-  void receive(Slot& slot) override;
-  void stop_receiving(Slot& slot) override { slot.wanted &= ~kReceiving; }
-  int send(Slot& slot, SliceQueue& queue) override;
-  void send_next_turn(Slot& slot) override;
-  void interrupt_send(Slot& slot) override;
-  void connect(Slot& slot, const sockaddr* address, socklen_t length) override;
-  void watch(Slot& slot, Interest interest) override;
-  void close(Slot& slot) override;
-  int wait(int64_t timeout_ns) override;
-  void dispatch() override;
-  bool has_ready() const override {
-    return event_count_ != 0 || !ready_.empty() || !closed_.empty() ||
-           (!parked_.empty() && can_unpark());
-  }
-  int poll_descriptor() override { return epoll_fd_; }
-  size_t in_flight() const override { return in_flight_; }
-  bool starves() const override { return !parked_.empty() && !can_unpark(); }
-
- private:
-  int control(int operation, Slot& slot, uint32_t events);
-  void on_event(Slot& slot, uint32_t events);
-  void on_stream(Slot& slot);
-  void accept_some(Slot& slot);
-  void finish_connect(Slot& slot, int result);
-  void retry_send(Slot& slot);
-  void read_some(Slot& slot);
-  bool read_once(Slot& slot, size_t& budget_bytes);
-  void deliver_end(Slot& slot, int error);
-  void park(Slot& slot);
-  bool can_unpark() const { return read_cursor_.has_room(kLeastReadRoom); }
-  static void flush(Slot& slot);
-
-  Turn& turn_;
-  Kernel& kernel_;
-  const int epoll_fd_;
-  SegmentCursor read_cursor_;
-  ReadyList ready_;    // streams to go on with though no event will tell
-  ParkedList parked_;  // streams that wait for a segment
-  ReadyList closed_;   // slots whose on_closed is due
-  size_t in_flight_ = 0;
-  int event_count_ = 0;
-  std::array<epoll_event, 512> events_;
-};
+EpollBackend::~EpollBackend() {
+  zero_copy_.reset();
+  kernel_.close(epoll_fd_);
+}
 
 int EpollBackend::control(int operation, Slot& slot, uint32_t events) {
   ++turn_.counters.system_calls;
@@ -105,9 +39,9 @@ int EpollBackend::control(int operation, Slot& slot, uint32_t events) {
 
 int EpollBackend::add(Slot& slot) {
   // A socket can be written until it says otherwise; whether it can be read, the first event tells.
-  slot.readiness = kCanWrite | (slot.is_tcp ? 0 : kReadInParts);
-  const int result =
-      control(EPOLL_CTL_ADD, slot, slot.role == SlotRole::kStream ? kStreamEvents : kIdleEvents);
+  slot.readiness = kCanWrite;
+  const bool transfers = slot.role == SlotRole::kStream || slot.role == SlotRole::kMessages;
+  const int result = control(EPOLL_CTL_ADD, slot, transfers ? kStreamEvents : kIdleEvents);
   if (result == 0) ++in_flight_;
   return result;
 }
@@ -130,22 +64,48 @@ void EpollBackend::receive(Slot& slot) {
 
 int EpollBackend::send(Slot& slot, SliceQueue& queue) {
   if ((slot.readiness & kCanWrite) != 0) {
-    bool full = false;
-    const ssize_t sent = write_from(turn_, slot, queue, full);
-    if (full) slot.readiness &= ~kCanWrite;
+    const ssize_t sent = write(slot, queue);
     if (sent != -EAGAIN) return static_cast<int>(sent);
   }
   slot.wanted |= kSending;
   return kPending;
 }
 
+inline ssize_t EpollBackend::write(Slot& slot, SliceQueue& queue) {
+  bool full = false;
+  const ssize_t sent = queue.bytes() < zero_copy_bytes_ ? write_from(turn_, slot, queue, full)
+                                                        : zero_copy_->write(slot, queue, full);
+  if (full) slot.readiness &= ~kCanWrite;
+  return sent;
+}
+
 void EpollBackend::send_next_turn(Slot& slot) {
   slot.wanted |= kSending;
-  if (slot.parked) {  // it parks again once the send is over
-    slot.parked = false;
-    parked_.remove(slot);
-  }
+  go_on_next_turn(slot);
+}
+
+void EpollBackend::go_on_next_turn(Slot& slot) {
+  leave_parked(slot);  // it parks again if it has to
   ready_.push(slot);
+}
+
+void EpollBackend::await_input(Slot& slot, Found found) {
+  slot.wanted |= kAwaitsInput;
+  const bool may_be_more = !slot.is_tcp || (slot.readiness & kReadToTheEnd) != 0;
+  if (found == Found::kNone) {
+    slot.readiness &= ~(kCanRead | kReadToTheEnd);
+  } else if (found == Found::kLess && !may_be_more) {
+    slot.readiness &= ~kCanRead;
+  }
+  if ((slot.readiness & kCanRead) != 0) go_on_next_turn(slot);
+}
+
+void EpollBackend::await_room(Slot& slot, Found found) {
+  slot.wanted |= kAwaitsRoom;
+  if (found == Found::kNone || (found == Found::kLess && slot.is_tcp)) {
+    slot.readiness &= ~kCanWrite;
+  }
+  if ((slot.readiness & kCanWrite) != 0) go_on_next_turn(slot);
 }
 
 void EpollBackend::interrupt_send(Slot& slot) {
@@ -169,6 +129,14 @@ void EpollBackend::connect(Slot& slot, const sockaddr* address, socklen_t length
   if (slot.connect_result != -EINPROGRESS) ready_.push(slot);
 }
 
+// Told of anew what it is ready for: epoll_ctl(2) looks at that whenever the entry is modified.
+void EpollBackend::hand_over(Slot& from, Slot& to) {
+  to.fd = std::exchange(from.fd, -1);
+  to.readiness = from.readiness;
+  from.closing = true;
+  control(EPOLL_CTL_MOD, to, kStreamEvents);
+}
+
 void EpollBackend::watch(Slot& slot, Interest interest) {
   if (interest == slot.interest) return;
   slot.interest = interest;
@@ -179,17 +147,21 @@ void EpollBackend::watch(Slot& slot, Interest interest) {
 void EpollBackend::close(Slot& slot) {
   slot.closing = true;
   slot.wanted = 0;
-  // Removed first: where the descriptor was duplicated or inherited, closing it would leave the
-  // entry (epoll(7), Q6).
-  control(EPOLL_CTL_DEL, slot, 0);
-  if (!slot.release_descriptor) {
+  if (slot.fd < 0) {
+    ++in_flight_;
+    return closed_.push(slot);
+  }
+  const bool taken_over = slot.zero_copy_index >= 0 && zero_copy_->outlive(slot);
+  // The entry goes with the last descriptor of its socket (epoll(7), Q6): where there may be
+  // others, it is removed. A child that was forked and executes nothing has one unseen; what such
+  // an entry still tells names this slot's generation, which is over.
+  const bool entry_may_stay = slot.is_shared || slot.release_descriptor;
+  if (entry_may_stay && !taken_over) control(EPOLL_CTL_DEL, slot, 0);
+  if (!slot.release_descriptor && !taken_over) {
     ++turn_.counters.system_calls;
     kernel_.close(slot.fd);
   }
-  if (slot.parked) {
-    slot.parked = false;
-    parked_.remove(slot);
-  }
+  leave_parked(slot);
   // One that is in the ready list is found there.
   if (!slot.in_ready_list) closed_.push(slot);
 }
@@ -209,6 +181,8 @@ void EpollBackend::dispatch() {
     ready_.push(*slot);
     if (!turn_.ring.has_free()) break;
   }
+  if (can_unpark_messages()) [[unlikely]]
+    unpark_messages();
   // What joins the ready list from now on has its turn in the next one.
   ReadyList due = ready_.take_all();
   for (int i = 0; i < event_count_; ++i) {
@@ -224,6 +198,8 @@ void EpollBackend::dispatch() {
       closed_.push(*slot);
     } else if ((slot->wanted & kConnecting) != 0) {
       finish_connect(*slot, slot->connect_result);
+    } else if (slot->role == SlotRole::kMessages) {
+      on_messages(*slot);
     } else {
       on_stream(*slot);
     }
@@ -235,25 +211,37 @@ void EpollBackend::dispatch() {
   }
 }
 
-void EpollBackend::on_event(Slot& slot, uint32_t events) {
+// Here and below, what only this file calls: so that the compiler takes it for a part of
+// `dispatch`.
+inline void EpollBackend::on_event(Slot& slot, uint32_t events) {
   if (slot.role == SlotRole::kListener) return accept_some(slot);
   if (slot.role == SlotRole::kWatch) {
     if (slot.interest == Interest::kNone) return;
     ++turn_.counters.completions;
     return slot.on_ready(from_poll_events(events));
   }
-  if ((events & (EPOLLHUP | EPOLLERR)) != 0) events |= EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) events = meaning_of_error(slot, events);
   if ((events & EPOLLIN) != 0) slot.readiness |= kCanRead;
   if ((events & EPOLLOUT) != 0) slot.readiness |= kCanWrite;
   if ((events & (EPOLLRDHUP | EPOLLPRI)) != 0) slot.readiness |= kReadToTheEnd;
+  if (slot.role == SlotRole::kMessages) return on_messages(slot);
   if ((slot.wanted & kConnecting) != 0) {
     if ((events & EPOLLOUT) == 0) return;
+    if ((events & (EPOLLERR | EPOLLHUP)) == 0) return finish_connect(slot, 0);
     int error = 0;
     socklen_t size = sizeof error;
     const int failed = kernel_.getsockopt(slot.fd, SOL_SOCKET, SO_ERROR, &error, &size);
     return finish_connect(slot, failed < 0 ? failed : -error);
   }
   on_stream(slot);
+}
+
+// Something to be met by reading and by writing, whichever comes first. With notifications of
+// zero-copy sends it may be they alone: a read tells, as it tells of an error that is no hang-up.
+uint32_t EpollBackend::meaning_of_error(Slot& slot, uint32_t events) {
+  const bool notified = slot.zero_copy_index >= 0 && zero_copy_->read_notifications(slot);
+  events |= EPOLLIN | EPOLLRDHUP;
+  return notified && (events & EPOLLHUP) == 0 ? events : events | EPOLLOUT;
 }
 
 void EpollBackend::finish_connect(Slot& slot, int result) {
@@ -263,14 +251,30 @@ void EpollBackend::finish_connect(Slot& slot, int result) {
   slot.on_connect(result);
 }
 
-void EpollBackend::on_stream(Slot& slot) {
+inline void EpollBackend::on_stream(Slot& slot) {
   turn_.flushed_by_backend = &slot;
-  if ((slot.wanted & kSending) != 0) retry_send(slot);
+  if ((slot.wanted & (kSending | kAwaitsInput | kAwaitsRoom)) != 0) on_awaited(slot);
   if ((slot.wanted & kReceiving) != 0 && (slot.readiness & kCanRead) != 0) read_some(slot);
   turn_.flushed_by_backend = nullptr;
   if (!slot.flush_wanted) return;
   slot.flush_wanted = false;
   turn_.want_flush(slot);
+}
+
+void EpollBackend::on_awaited(Slot& slot) {
+  if ((slot.wanted & kSending) != 0) retry_send(slot);
+  if ((slot.wanted & kAwaitsRoom) != 0 && (slot.readiness & kCanWrite) != 0) {
+    slot.wanted &= ~kAwaitsRoom;
+    ++turn_.counters.completions;
+    slot.on_room();
+    flush(slot);
+  }
+  if ((slot.wanted & kAwaitsInput) != 0 && (slot.readiness & kCanRead) != 0) {
+    slot.wanted &= ~kAwaitsInput;
+    ++turn_.counters.completions;
+    slot.on_input();
+    flush(slot);
+  }
 }
 
 void EpollBackend::flush(Slot& slot) {
@@ -281,11 +285,7 @@ void EpollBackend::flush(Slot& slot) {
 
 void EpollBackend::retry_send(Slot& slot) {
   ssize_t sent = -EAGAIN;
-  if ((slot.readiness & kCanWrite) != 0) {
-    bool full = false;
-    sent = write_from(turn_, slot, *slot.output(), full);
-    if (full) slot.readiness &= ~kCanWrite;
-  }
+  if ((slot.readiness & kCanWrite) != 0) sent = write(slot, *slot.output());
   if (sent == -EAGAIN) {  // spurious, unless it is to be given up
     if ((slot.wanted & kInterrupted) == 0) return;
     sent = 0;
@@ -296,7 +296,7 @@ void EpollBackend::retry_send(Slot& slot) {
   flush(slot);
 }
 
-void EpollBackend::read_some(Slot& slot) {
+inline void EpollBackend::read_some(Slot& slot) {
   size_t budget_bytes = kReadBudgetBytes;
   int budget_calls = kReadBudgetCalls;
   while ((slot.wanted & kReceiving) != 0 && (slot.readiness & kCanRead) != 0) {
@@ -306,20 +306,21 @@ void EpollBackend::read_some(Slot& slot) {
 }
 
 // False when there is no room to read into.
-bool EpollBackend::read_once(Slot& slot, size_t& budget_bytes) {
+inline bool EpollBackend::read_once(Slot& slot, size_t& budget_bytes) {
   const std::span<char> room = read_cursor_.room(kLeastReadRoom);
   if (room.empty()) {
     park(slot);
     return false;
   }
-  const ssize_t count = read_into(turn_, slot, room);
+  bool in_parts = false;
+  const ssize_t count = read_into(turn_, slot, room, in_parts);
   if (count <= 0) {
     slot.readiness &= ~(kCanRead | kReadToTheEnd);
     if (count != -EAGAIN) deliver_end(slot, static_cast<int>(count));
     return true;
   }
   const auto size = static_cast<size_t>(count);
-  if (size < room.size() && (slot.readiness & (kReadToTheEnd | kReadInParts)) == 0) {
+  if (size < room.size() && !in_parts && (slot.readiness & kReadToTheEnd) == 0) {
     slot.readiness &= ~kCanRead;
   }
   budget_bytes -= std::min(size, budget_bytes);
@@ -358,12 +359,11 @@ void EpollBackend::accept_some(Slot& slot) {
   }
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Backend>> make_epoll_backend(Turn& turn) {
+Result<std::unique_ptr<Backend>> make_epoll_backend(Turn& turn, uint32_t zero_copy_bytes) {
   const int fd = turn.kernel.epoll_create();
   if (fd < 0) return failure(fd, "epoll_create1");
-  std::unique_ptr<Backend> backend(new (std::nothrow) EpollBackend(turn, fd));
+  std::unique_ptr<Backend> backend(
+      new (std::nothrow) EpollBackend(turn, fd, zero_copy_bytes == 0 ? SIZE_MAX : zero_copy_bytes));
   if (backend != nullptr) return backend;
   turn.kernel.close(fd);
   return failure(-ENOMEM, "epoll_create1");

@@ -21,7 +21,7 @@ int EpollFaults::control(int epoll_fd, int operation, int fd, epoll_event* event
       entry.can_be_read = (inner_.get_status_flags(fd) & O_ACCMODE) != O_WRONLY;
     }
     entry.epoll_fd = epoll_fd;
-    entry.events = event->events;
+    entry.events = event->events | EPOLLERR;  // epoll_ctl(2): it is always reported
     entry.data = event->data.u64;
   }
   return result;
@@ -35,6 +35,11 @@ void EpollFaults::tell_readable(int fd) {
 void EpollFaults::tell_writable(int fd) {
   const auto at = registered_.find(fd);
   if (at != registered_.end()) at->second.to_tell |= EPOLLOUT;
+}
+
+void EpollFaults::tell_error(int fd) {
+  const auto at = registered_.find(fd);
+  if (at != registered_.end()) at->second.to_tell |= EPOLLERR;
 }
 
 // Whether there is something to tell, denied before or made up now.

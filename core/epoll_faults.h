@@ -21,9 +21,11 @@ class EpollFaults {
   static bool adds(int operation);
   int control(int epoll_fd, int operation, int fd, epoll_event* event);
   int wait(int epoll_fd, epoll_event* events, int capacity, int64_t timeout_ns);
-  // The next `wait` tells that the descriptor can be read, or written, if that is asked for.
+  // The next `wait` tells that the descriptor can be read, or written, if that is asked for, or
+  // that something is in its error queue.
   void tell_readable(int fd);
   void tell_writable(int fd);
+  void tell_error(int fd);
   // The descriptor is closed.
   void forget(int fd) { registered_.erase(fd); }
 

@@ -19,6 +19,7 @@ class EddyCategory final : public std::error_category {
       case Errc::kBadAddress: return "not an address";
       case Errc::kUnsupported: return "not supported";
       case Errc::kListening: return "already listening";
+      case Errc::kTruncated: return "the file is too short";
     }
     return "unknown condition";
   }

@@ -23,6 +23,7 @@ enum class Errc {
   kBadAddress,      // text that is not an address
   kUnsupported,     // this kind of descriptor, or this kernel, cannot do that
   kListening,       // it listens already, and can do so once at a time
+  kTruncated,       // a file ends before what was to be sent or read of it
 };
 
 const std::error_category& eddy_category() noexcept;

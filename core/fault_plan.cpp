@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 
 namespace eddy {
@@ -21,20 +22,34 @@ bool can_be_interrupted(SystemCall call) {
     case SystemCall::kSend:
     case SystemCall::kRecvmsg:
     case SystemCall::kSendmsg:
+    case SystemCall::kRecvmmsg:
+    case SystemCall::kSendmmsg:
     case SystemCall::kRead:
     case SystemCall::kWritev:
+    case SystemCall::kPread:
+    case SystemCall::kPwrite:
+    case SystemCall::kSendfile:
+    case SystemCall::kSpliceToPipe:
+    case SystemCall::kSpliceFromPipe:
     case SystemCall::kEpollWait:
     case SystemCall::kUringEnter: return true;
     default: return false;
   }
 }
 
-bool can_block(SystemCall call) {
-  return can_be_interrupted(call) && call != SystemCall::kConnect &&
-         call != SystemCall::kEpollWait && call != SystemCall::kUringEnter;
+// What waits for a disk does not say so.
+bool is_of_a_file(SystemCall call) {
+  return call == SystemCall::kPread || call == SystemCall::kPwrite;
 }
 
-bool transfers_bytes(SystemCall call) { return can_block(call) && call != SystemCall::kAccept4; }
+bool can_block(SystemCall call) {
+  return can_be_interrupted(call) && call != SystemCall::kConnect &&
+         call != SystemCall::kEpollWait && call != SystemCall::kUringEnter && !is_of_a_file(call);
+}
+
+bool transfers_bytes(SystemCall call) {
+  return is_of_a_file(call) || (can_block(call) && call != SystemCall::kAccept4);
+}
 
 }  // namespace
 
@@ -45,7 +60,7 @@ void FaultPlan::add(Kind kind, uint8_t target, int64_t value, FaultTimes times) 
 }
 
 void FaultPlan::fail(SystemCall call, int errno_value, FaultTimes times) {
-  add(Kind::kFail, static_cast<uint8_t>(call), -errno_value, times);
+  add(Kind::kFail, static_cast<uint8_t>(call), -std::abs(errno_value), times);
 }
 
 void FaultPlan::shorten(SystemCall call, size_t most, FaultTimes times) {
@@ -101,6 +116,7 @@ void FaultPlan::clear() {
 
 // Every rule that matches is asked, also behind one that is due: each counts for itself.
 std::optional<int64_t> FaultPlan::due(Kind kind, uint8_t target) {
+  const std::lock_guard lock(mutex_);
   std::optional<int64_t> value;
   for (Rule& rule : rules_) {
     if (rule.kind != kind || (rule.target != 0 && rule.target != target)) continue;
@@ -117,6 +133,7 @@ std::optional<int64_t> FaultPlan::due(Kind kind, uint8_t target) {
 // --- Chance. The generator is splitmix64.
 
 uint64_t FaultPlan::draw() {
+  const std::lock_guard lock(mutex_);
   uint64_t value = random_ += 0x9e3779b97f4a7c15;
   value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
   value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
@@ -131,6 +148,11 @@ bool FaultPlan::chance(double probability) {
 size_t FaultPlan::draw_part(size_t size) {
   const size_t bound = size_t{1} << draw() % 20;
   return 1 + draw() % std::min(bound, size - 1);
+}
+
+void FaultPlan::count(uint64_t& counter) {
+  const std::lock_guard lock(mutex_);
+  ++counter;
 }
 
 std::optional<int64_t> FaultPlan::chance_of_failure(SystemCall call) {
@@ -159,15 +181,16 @@ std::optional<int> FaultPlan::chance_of_failure(UringOperation operation) {
 
 // --- Asked at a call
 
+// A hook may block, as a call on a thread of its own may, so no lock is held here.
 std::optional<int64_t> FaultPlan::verdict(const Seen& seen) {
-  ++calls_[static_cast<size_t>(SystemCall::kAny)];
-  ++calls_[static_cast<size_t>(seen.call)];
+  count(calls_[static_cast<size_t>(SystemCall::kAny)]);
+  count(calls_[static_cast<size_t>(seen.call)]);
   std::optional<int64_t> result = due(Kind::kFail, static_cast<uint8_t>(seen.call));
   for (auto& [call, hook] : hooks_) {
     if (!result && (call == seen.call || call == SystemCall::kAny)) result = hook(seen);
   }
   if (!result && rates_) result = chance_of_failure(seen.call);
-  if (result) ++counts_.failed_calls;
+  if (result) count(counts_.failed_calls);
   return result;
 }
 
@@ -178,7 +201,7 @@ size_t FaultPlan::limit(SystemCall call, size_t size) {
   } else if (rates_ && size > 1 && transfers_bytes(call) && chance(rates_->shorten)) {
     most = draw_part(size);
   }
-  if (most < size) ++counts_.shortened_calls;
+  if (most < size) count(counts_.shortened_calls);
   return most;
 }
 

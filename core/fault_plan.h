@@ -11,7 +11,8 @@
 // Rules are asked in the order in which they were added, and the first that is due acts; each
 // counts for itself what it was asked about.
 //
-// Threads: one at a time, like its kernel.
+// Threads: rules and hooks are for one thread at a time, and set while no call is under way on
+// another. Calls may then come from several: a hook is called by whoever makes the call.
 #pragma once
 
 #include <stddef.h>
@@ -19,6 +20,7 @@
 
 #include <array>
 #include <functional>
+#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -43,12 +45,27 @@ enum class SystemCall : uint8_t {
   kSend,
   kRecvmsg,
   kSendmsg,
+  kRecvmmsg,
+  kSendmmsg,
   kRead,
   kWritev,
   kClose,
   kGetStatusFlags,
   kSetStatusFlags,
   kDescriptorKind,
+  kOpen,
+  kPread,
+  kPwrite,
+  kFsync,
+  kFileSize,
+  kPipe,
+  kSetPipeSize,
+  kSendfile,
+  kSpliceToPipe,
+  kSpliceFromPipe,
+  kLstat,
+  kUnlink,
+  kChmod,
   kEpollCreate,
   kEpollCtl,
   kEpollWait,
@@ -62,6 +79,17 @@ enum class SystemCall : uint8_t {
   kCloseSignal,
   kMapMemory,
   kSetTimerSlack,
+  kDuplicate,
+  kSetCloseOnExec,
+  kCreateThread,
+  kGetAffinity,
+  kSetAffinity,
+  kRunElsewhere,
+  kGetaddrinfo,
+  kGetnameinfo,
+  kSpawn,
+  kWaitForChild,
+  kSendSignalToChild,
   kCount,
 };
 
@@ -140,10 +168,12 @@ class FaultPlan {
   // A call fails without being made. Two are made all the same, as in Linux: close(2), and an
   // interrupted connect(2), which goes on by itself. Of epoll_ctl only EPOLL_CTL_ADD is meant, as
   // the others need no memory. -EAGAIN from accepting, reading or writing is followed by readiness,
-  // as an edge-triggered epoll would tell it.
+  // as an edge-triggered epoll would tell it. kGetaddrinfo and kGetnameinfo fail with an EAI_
+  // value; EAI_SYSTEM then brings EMFILE.
   void fail(SystemCall call, int errno_value, FaultTimes times = {});
-  // kRecv, kRead, kSend, kSendmsg, kWritev: at most so many bytes. kUringEnter: takes at most so
-  // many submissions.
+  // kRecv, kRead, kSend, kSendmsg, kWritev, kPread, kPwrite, kSendfile, kSpliceToPipe and
+  // kSpliceFromPipe: at most so many bytes. kRecvmmsg, kSendmmsg: at most so many messages.
+  // kUringEnter: takes at most so many submissions.
   void shorten(SystemCall call, size_t most, FaultTimes times = {});
   // epoll tells of every descriptor that it is ready for what was asked. Whether a socket can be
   // written is told only where it was true once: a connect under way must not be taken for
@@ -223,6 +253,7 @@ class FaultPlan {
   std::optional<int64_t> due(Kind kind, uint8_t target);
   std::optional<int64_t> chance_of_failure(SystemCall call);
   std::optional<int> chance_of_failure(UringOperation operation);
+  void count(uint64_t& counter);
   uint64_t draw();
   size_t draw_part(size_t size);
   template <size_t N>
@@ -231,6 +262,7 @@ class FaultPlan {
   }
   bool chance(double probability);
 
+  std::mutex mutex_;  // of what calls change: counts, and the chance
   std::vector<Rule> rules_;
   std::vector<std::pair<SystemCall, Hook>> hooks_;
   std::vector<std::pair<UringOperation, OperationHook>> operation_hooks_;

@@ -104,7 +104,12 @@ ssize_t FaultyKernel::send(int fd, const void* data, size_t size, int flags) {
 
 // Datagrams are truncated by the receiver's size, so they are not cut short here.
 ssize_t FaultyKernel::recvmsg(int fd, msghdr* message, int flags) {
-  return make(SystemCall::kRecvmsg, fd, [&] { return inner_.recvmsg(fd, message, flags); });
+  const auto denied = instead(SystemCall::kRecvmsg, fd);
+  if (!denied) return inner_.recvmsg(fd, message, flags);
+  if (*denied == -EAGAIN) {
+    (flags & MSG_ERRQUEUE) != 0 ? epoll_->tell_error(fd) : epoll_->tell_readable(fd);
+  }
+  return static_cast<ssize_t>(*denied);
 }
 
 ssize_t FaultyKernel::sendmsg(int fd, const msghdr* message, int flags) {
@@ -116,6 +121,19 @@ ssize_t FaultyKernel::sendmsg(int fd, const msghdr* message, int flags) {
     first.msg_iovlen = pieces.size();
     return inner_.sendmsg(fd, &first, flags);
   });
+}
+
+// Cut short in messages.
+int FaultyKernel::recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  return static_cast<int>(transfer(SystemCall::kRecvmmsg, fd, count, true, [&](size_t most) {
+    return inner_.recvmmsg(fd, messages, static_cast<unsigned>(most), flags);
+  }));
+}
+
+int FaultyKernel::sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  return static_cast<int>(transfer(SystemCall::kSendmmsg, fd, count, false, [&](size_t most) {
+    return inner_.sendmmsg(fd, messages, static_cast<unsigned>(most), flags);
+  }));
 }
 
 ssize_t FaultyKernel::read(int fd, void* data, size_t size) {
@@ -153,6 +171,18 @@ int FaultyKernel::descriptor_kind(int fd) {
   return make(SystemCall::kDescriptorKind, fd, [&] { return inner_.descriptor_kind(fd); });
 }
 
+int FaultyKernel::lstat(const char* path, struct stat* status) {
+  return make(SystemCall::kLstat, -1, [&] { return inner_.lstat(path, status); });
+}
+
+int FaultyKernel::unlink(const char* path) {
+  return make(SystemCall::kUnlink, -1, [&] { return inner_.unlink(path); });
+}
+
+int FaultyKernel::chmod(const char* path, uint32_t mode) {
+  return make(SystemCall::kChmod, -1, [&] { return inner_.chmod(path, mode); });
+}
+
 int FaultyKernel::eventfd() {
   return make(SystemCall::kEventfd, -1, [&] { return inner_.eventfd(); });
 }
@@ -172,12 +202,72 @@ int FaultyKernel::close_signal(int signal_number, int fd) {
   });
 }
 
+// --- Elsewhere
+
+int FaultyKernel::run_elsewhere(std::move_only_function<bool()> step) {
+  return make(SystemCall::kRunElsewhere, -1, [&] { return inner_.run_elsewhere(std::move(step)); });
+}
+
+int FaultyKernel::getaddrinfo(const char* host, const char* service, const addrinfo* hints,
+                              addrinfo** list, int* error) {
+  *error = -EMFILE;
+  return make(SystemCall::kGetaddrinfo, -1,
+              [&] { return inner_.getaddrinfo(host, service, hints, list, error); });
+}
+
+int FaultyKernel::getnameinfo(const sockaddr* address, socklen_t length, char* host,
+                              socklen_t host_size, char* service, socklen_t service_size, int flags,
+                              int* error) {
+  *error = -EMFILE;
+  return make(SystemCall::kGetnameinfo, -1, [&] {
+    return inner_.getnameinfo(address, length, host, host_size, service, service_size, flags,
+                              error);
+  });
+}
+
+int FaultyKernel::spawn(const SpawnRequest& request, int* process_id) {
+  return make(SystemCall::kSpawn, -1, [&] { return inner_.spawn(request, process_id); });
+}
+
+int FaultyKernel::wait_for_child(int pidfd, siginfo_t* info, int options) {
+  return make(SystemCall::kWaitForChild, pidfd,
+              [&] { return inner_.wait_for_child(pidfd, info, options); });
+}
+
+int FaultyKernel::send_signal_to_child(int pidfd, int signal_number) {
+  return make(SystemCall::kSendSignalToChild, pidfd,
+              [&] { return inner_.send_signal_to_child(pidfd, signal_number); });
+}
+
 void* FaultyKernel::map_memory(size_t size) {
   return instead(SystemCall::kMapMemory, -1, size) ? nullptr : inner_.map_memory(size);
 }
 
 int FaultyKernel::set_timer_slack(int64_t slack_ns) {
   return make(SystemCall::kSetTimerSlack, -1, [&] { return inner_.set_timer_slack(slack_ns); });
+}
+
+// --- Threads and CPUs, and descriptors that go further
+
+int FaultyKernel::duplicate(int fd) {
+  return make(SystemCall::kDuplicate, fd, [&] { return inner_.duplicate(fd); });
+}
+
+int FaultyKernel::set_close_on_exec(int fd, bool on) {
+  return make(SystemCall::kSetCloseOnExec, fd, [&] { return inner_.set_close_on_exec(fd, on); });
+}
+
+int FaultyKernel::create_thread(pthread_t* thread, void* (*run)(void*), void* argument) {
+  return make(SystemCall::kCreateThread, -1,
+              [&] { return inner_.create_thread(thread, run, argument); });
+}
+
+int FaultyKernel::get_affinity(unsigned long* mask, size_t bytes) {
+  return make(SystemCall::kGetAffinity, -1, [&] { return inner_.get_affinity(mask, bytes); });
+}
+
+int FaultyKernel::set_affinity(const unsigned long* mask, size_t bytes) {
+  return make(SystemCall::kSetAffinity, -1, [&] { return inner_.set_affinity(mask, bytes); });
 }
 
 // --- epoll

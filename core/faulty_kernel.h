@@ -22,7 +22,8 @@
 //
 // Ownership: the other Kernel outlives this one, and this one its reactors.
 // Threads: one at a time, all reactors on it included; but write_eventfd is passed on from
-// anywhere. What cannot fail (clocks, identities, unmapping) is neither counted nor failed.
+// anywhere, and what blocks (names) is called by threads of run_elsewhere. What cannot fail
+// (clocks, identities, unmapping) is neither counted nor failed.
 #pragma once
 
 #include <eddy/core/fault_plan.h>
@@ -63,12 +64,27 @@ class FaultyKernel final : public Kernel {
   ssize_t send(int fd, const void* data, size_t size, int flags) override;
   ssize_t recvmsg(int fd, msghdr* message, int flags) override;
   ssize_t sendmsg(int fd, const msghdr* message, int flags) override;
+  int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) override;
+  int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) override;
   ssize_t read(int fd, void* data, size_t size) override;
   ssize_t writev(int fd, const iovec* pieces, int count) override;
   int close(int fd) override;
   int get_status_flags(int fd) override;
   int set_status_flags(int fd, int flags) override;
   int descriptor_kind(int fd) override;
+  int open(const char* path, int flags, mode_t mode) override;
+  ssize_t pread(int fd, void* data, size_t size, int64_t offset) override;
+  ssize_t pwrite(int fd, const void* data, size_t size, int64_t offset) override;
+  int fsync(int fd) override;
+  int64_t file_size(int fd) override;
+  int pipe(int descriptors[2], int flags) override;
+  int set_pipe_size(int fd, int size) override;
+  ssize_t sendfile(int to, int from, int64_t& offset, size_t size) override;
+  ssize_t splice_to_pipe(int from, int pipe_fd, size_t size) override;
+  ssize_t splice_from_pipe(int pipe_fd, int to, size_t size) override;
+  int lstat(const char* path, struct stat* status) override;
+  int unlink(const char* path) override;
+  int chmod(const char* path, uint32_t mode) override;
   int epoll_create() override;
   int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event) override;
   int epoll_wait(int epoll_fd, epoll_event* events, int capacity, int64_t timeout_ns) override;
@@ -83,6 +99,15 @@ class FaultyKernel final : public Kernel {
   int64_t read_eventfd(int fd) override;
   int open_signal(int signal_number) override;
   int close_signal(int signal_number, int fd) override;
+  int run_elsewhere(std::move_only_function<bool()> step) override;
+  int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** list,
+                  int* error) override;
+  void freeaddrinfo(addrinfo* list) override { inner_.freeaddrinfo(list); }
+  int getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
+                  char* service, socklen_t service_size, int flags, int* error) override;
+  int spawn(const SpawnRequest& request, int* process_id) override;
+  int wait_for_child(int pidfd, siginfo_t* info, int options) override;
+  int send_signal_to_child(int pidfd, int signal_number) override;
   void* map_memory(size_t size) override;
   void unmap_memory(void* memory, size_t size) override { inner_.unmap_memory(memory, size); }
   void discard_memory(void* memory, size_t size) override { inner_.discard_memory(memory, size); }
@@ -91,8 +116,15 @@ class FaultyKernel final : public Kernel {
     return inner_.realtime_ns() + monotonic_offset_ns_ + realtime_offset_ns_;
   }
   int set_timer_slack(int64_t slack_ns) override;
+  ssize_t getrandom(void* data, size_t size) override { return inner_.getrandom(data, size); }
   uint64_t thread_id() override { return inner_.thread_id(); }
   int process_id() override { return inner_.process_id(); }
+  int duplicate(int fd) override;
+  int set_close_on_exec(int fd, bool on) override;
+  int create_thread(pthread_t* thread, void* (*run)(void*), void* argument) override;
+  int join_thread(pthread_t thread) override { return inner_.join_thread(thread); }
+  int get_affinity(unsigned long* mask, size_t bytes) override;
+  int set_affinity(const unsigned long* mask, size_t bytes) override;
   void attach(Loop& loop) override { inner_.attach(loop); }
   void detach(Loop& loop) override { inner_.detach(loop); }
 
@@ -109,6 +141,9 @@ class FaultyKernel final : public Kernel {
   }
   template <typename Transfer>
   ssize_t transfer(SystemCall call, int fd, size_t size, bool reads, Transfer&& transfer_at_most);
+  // Between a descriptor that is read, or -1, and one that is written, or -1.
+  template <typename Move>
+  ssize_t move(SystemCall call, int from, int to, size_t size, Move&& move_at_most);
 
   Kernel& inner_;
   FaultPlan plan_;

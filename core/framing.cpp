@@ -108,19 +108,17 @@ DelimiterFramer::DelimiterFramer(DelimiterFramingOptions options) : options_(std
   options_.max_frame_bytes = std::min(options_.max_frame_bytes, SIZE_MAX / 2);
 }
 
-// How many bytes of `input` there are up to the end of the first delimiter; 0 if there is none.
-// What is held was searched when it came, so only a delimiter that began in its last bytes is
-// looked for there.
-size_t DelimiterFramer::end_of_delimiter(std::string_view input) const {
-  const std::string_view delimiter = options_.delimiter;
-  const size_t begun = std::min(partial_.size(), delimiter.size() - 1);
+// In what is held, only a delimiter that began in its last bytes is looked for.
+size_t end_of_delimiter(std::string_view held, std::string_view arrived,
+                        std::string_view delimiter) {
+  const size_t begun = std::min(held.size(), delimiter.size() - 1);
   if (begun > 0) {
-    std::string seam(partial_.view().substr(partial_.size() - begun));
-    seam += input.substr(0, delimiter.size() - 1);
+    std::string seam(held.substr(held.size() - begun));
+    seam += arrived.substr(0, delimiter.size() - 1);
     const size_t found = seam.find(delimiter);
     if (found != std::string::npos) return found + delimiter.size() - begun;
   }
-  const size_t found = input.find(delimiter);
+  const size_t found = arrived.find(delimiter);
   return found == std::string_view::npos ? 0 : found + delimiter.size();
 }
 
@@ -142,7 +140,8 @@ std::optional<Slice> DelimiterFramer::take_frame(Slice& input) {
   const size_t delimiter_bytes = options_.delimiter.size();
   // A frame of the greatest size, with its delimiter, ends within this many bytes of the input.
   const size_t allowed = options_.max_frame_bytes + delimiter_bytes - partial_.size();
-  const size_t end = end_of_delimiter(input.view().substr(0, allowed));
+  const size_t end =
+      end_of_delimiter(partial_.view(), input.view().substr(0, allowed), options_.delimiter);
   if (end == 0) {
     if (input.size() < allowed) {
       partial_.append(input.view());

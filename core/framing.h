@@ -91,6 +91,11 @@ class LengthFramer {
   std::error_code error_;
 };
 
+// How many of the arrived bytes there are up to the end of the first delimiter; 0 if there is none.
+// In what is held, the bytes before them, there is none.
+size_t end_of_delimiter(std::string_view held, std::string_view arrived,
+                        std::string_view delimiter);
+
 struct DelimiterFramingOptions {
   std::string delimiter = "\n";          // not empty
   size_t max_frame_bytes = 1024 * 1024;  // without the delimiter
@@ -110,7 +115,6 @@ class DelimiterFramer {
 
  private:
   std::optional<Slice> take_frame(Slice& input);
-  size_t end_of_delimiter(std::string_view input) const;
 
   DelimiterFramingOptions options_;
   PartialFrame partial_;  // holds no whole delimiter

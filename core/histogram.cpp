@@ -13,6 +13,9 @@ HistogramOptions within_bounds(HistogramOptions options) {
   return options;
 }
 
+// Counts that are looked at together.
+constexpr std::size_t kAtOnce = 8;
+
 // Twice ten to the digits: below it, values one apart have the digits asked for.
 std::uint64_t single_unit_values(int digits) {
   std::uint64_t values = 2;
@@ -60,15 +63,50 @@ Histogram::Touched Histogram::touched() const noexcept {
 
 bool Histogram::merge(const Histogram& other) noexcept {
   if (layout_ != other.layout_) return false;
+  // Most counts are 0, and adding them would make pages resident that hold nothing else.
   const Touched touched = other.touched();
-  for (std::size_t index = touched.first; index < touched.end; ++index) {
-    if (other.counts_[index] != 0) counts_[index] += other.counts_[index];
+  const std::uint64_t* const from = other.counts_.get();
+  std::size_t index = touched.first;
+  for (; index + kAtOnce <= touched.end; index += kAtOnce) {
+    std::uint64_t any = 0;
+    for (std::size_t i = 0; i < kAtOnce; ++i) any |= from[index + i];
+    if (any == 0) continue;
+    for (std::size_t i = 0; i < kAtOnce; ++i) counts_[index + i] += from[index + i];
+  }
+  for (; index < touched.end; ++index) {
+    if (from[index] != 0) counts_[index] += from[index];
   }
   count_ += other.count_;
   overflowed_ += other.overflowed_;
   sum_ += other.sum_;
   minimum_ = std::min(minimum_, other.minimum_);
   maximum_ = std::max(maximum_, other.maximum_);
+  return true;
+}
+
+bool Histogram::merge(std::span<const std::uint64_t> counts, std::uint64_t overflowed,
+                      std::uint64_t sum, std::int64_t minimum, std::int64_t maximum) noexcept {
+  if (counts.size() != layout_.size()) return false;
+  const auto counted = [](std::uint64_t count) { return count != 0; };
+  const auto first = std::find_if(counts.begin(), counts.end(), counted);
+  if (first == counts.end()) return true;
+  const auto end = std::find_if(counts.rbegin(), counts.rend(), counted).base();
+  const auto place_of = [this, &counts](std::int64_t value) {
+    const std::size_t index = layout_.index_of(std::min(value, layout_.greatest()));
+    return counts.begin() + static_cast<std::ptrdiff_t>(index);
+  };
+  if (minimum < 0 || maximum < minimum) return false;
+  if (place_of(minimum) != first || place_of(maximum) + 1 != end) return false;
+  auto* into = counts_.get() + (first - counts.begin());
+  for (auto each = first; each != end; ++each, ++into) {
+    if (*each == 0) continue;
+    *into += *each;
+    count_ += *each;
+  }
+  overflowed_ += overflowed;
+  sum_ += sum;
+  minimum_ = std::min(minimum_, minimum);
+  maximum_ = std::max(maximum_, maximum);
   return true;
 }
 
@@ -83,7 +121,16 @@ void Histogram::reset() noexcept {
 }
 
 double Histogram::mean() const noexcept {
-  return count_ == 0 ? 0 : static_cast<double>(sum_) / static_cast<double>(count_);
+  if (count_ == 0) return 0;
+  const auto count = static_cast<double>(count_);
+  if (count * static_cast<double>(maximum_) < 0x1p64) return static_cast<double>(sum_) / count;
+  double sum = 0;
+  for_each([&sum](const Bucket& bucket) {
+    const double middle =
+        (static_cast<double>(bucket.lowest) + static_cast<double>(bucket.highest)) / 2;
+    sum += middle * static_cast<double>(bucket.count);
+  });
+  return sum / count;
 }
 
 std::int64_t Histogram::percentile(double percent) const noexcept {

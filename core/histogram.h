@@ -125,12 +125,20 @@ class Histogram {
   // Adds what the other one has counted. False, and nothing is done, if its layout is another.
   [[nodiscard]] bool merge(const Histogram& other) noexcept;
 
+  // The same, of a histogram that is known by its numbers alone: it was added up by others (by MPI,
+  // say), or read from somewhere. All counts 0: nothing is added, whatever the rest says. False,
+  // and nothing is done, if there are not as many counts as the layout has, or if minimum and
+  // maximum (as `minimum()` and `maximum()` tell them) are not among what was counted.
+  [[nodiscard]] bool merge(std::span<const std::uint64_t> counts, std::uint64_t overflowed,
+                           std::uint64_t sum, std::int64_t minimum, std::int64_t maximum) noexcept;
+
   void reset() noexcept;
 
   std::uint64_t count() const noexcept { return count_; }
   std::uint64_t overflowed() const noexcept { return overflowed_; }
-  std::uint64_t sum() const noexcept { return sum_; }  // exact below 2^64
-  double mean() const noexcept;                        // 0 if empty
+  std::uint64_t sum() const noexcept { return sum_; }  // modulo 2^64
+  // 0 if empty. Where the sum is beyond 2^64, to the digits of the layout.
+  double mean() const noexcept;
   std::int64_t minimum() const noexcept { return count_ == 0 ? 0 : minimum_; }
   std::int64_t maximum() const noexcept { return maximum_; }  // 0 if empty
 

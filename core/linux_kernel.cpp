@@ -1,7 +1,12 @@
 #include <eddy/core/linux_kernel.h>
+#include <eddy/core/linux_sigpipe_internal.h>
+#include <eddy/core/linux_spawn_internal.h>
+#include <eddy/core/linux_threads_internal.h>
+#include <eddy/core/linux_uncancelled_internal.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -9,8 +14,11 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -105,25 +113,6 @@ class SignalTable {
 
 SignalTable::Row SignalTable::rows_[NSIG];
 
-// Linux has RWF_NOSIGNAL since 6.18; until it is everywhere, SIGPIPE is blocked around the call,
-// and the one that the call raised is taken back (a SIGPIPE that was pending before stays).
-ssize_t writev_without_sigpipe(int fd, const iovec* pieces, int count) {
-  sigset_t pipe_signal, previous, pending;
-  sigemptyset(&pipe_signal);
-  sigaddset(&pipe_signal, SIGPIPE);
-  sigpending(&pending);
-  const bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-  pthread_sigmask(SIG_BLOCK, &pipe_signal, &previous);
-  const ssize_t result = checked(::writev(fd, pieces, count));
-  if (result == -EPIPE && !was_pending) {
-    const timespec at_once = {};
-    while (sigtimedwait(&pipe_signal, nullptr, &at_once) < 0 && errno == EINTR) {
-    }
-  }
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  return result;
-}
-
 class LinuxKernel final : public Kernel {
  public:
   int socket(int domain, int type, int protocol) override {
@@ -156,10 +145,10 @@ class LinuxKernel final : public Kernel {
     return checked(::setsockopt(fd, level, name, value, length));
   }
   ssize_t recv(int fd, void* data, size_t size, int flags) override {
-    return checked(::recv(fd, data, size, flags));
+    return checked(uncancelled_recv(fd, data, size, flags));
   }
   ssize_t send(int fd, const void* data, size_t size, int flags) override {
-    return checked(::send(fd, data, size, flags));
+    return checked(uncancelled_send(fd, data, size, flags));
   }
   ssize_t recvmsg(int fd, msghdr* message, int flags) override {
     return checked(::recvmsg(fd, message, flags));
@@ -168,9 +157,16 @@ class LinuxKernel final : public Kernel {
     return checked(::sendmsg(fd, message, flags));
   }
 
+  int recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) override {
+    return checked(::recvmmsg(fd, messages, count, flags, nullptr));
+  }
+  int sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) override {
+    return checked(::sendmmsg(fd, messages, count, flags));
+  }
+
   ssize_t read(int fd, void* data, size_t size) override { return checked(::read(fd, data, size)); }
   ssize_t writev(int fd, const iovec* pieces, int count) override {
-    return writev_without_sigpipe(fd, pieces, count);
+    return without_sigpipe([&] { return checked(::writev(fd, pieces, count)); });
   }
   int close(int fd) override { return checked(::close(fd)); }
   int get_status_flags(int fd) override { return checked(::fcntl(fd, F_GETFL)); }
@@ -186,6 +182,44 @@ class LinuxKernel final : public Kernel {
     }
     return static_cast<int>(DescriptorKind::kOther);
   }
+
+  int open(const char* path, int flags, mode_t mode) override {
+    return checked(::open(path, flags | O_CLOEXEC, mode));
+  }
+  ssize_t pread(int fd, void* data, size_t size, int64_t offset) override {
+    return checked(::pread(fd, data, size, offset));
+  }
+  ssize_t pwrite(int fd, const void* data, size_t size, int64_t offset) override {
+    return checked(::pwrite(fd, data, size, offset));
+  }
+  int fsync(int fd) override { return checked(::fsync(fd)); }
+  int64_t file_size(int fd) override {
+    struct stat status;
+    return ::fstat(fd, &status) < 0 ? -errno : status.st_size;
+  }
+
+  int pipe(int descriptors[2], int flags) override { return checked(::pipe2(descriptors, flags)); }
+  int set_pipe_size(int fd, int size) override { return checked(::fcntl(fd, F_SETPIPE_SZ, size)); }
+  ssize_t sendfile(int to, int from, int64_t& offset, size_t size) override {
+    return without_sigpipe([&] { return checked(::sendfile(to, from, &offset, size)); });
+  }
+  // Its reader is there, so nothing is raised.
+  ssize_t splice_to_pipe(int from, int pipe_fd, size_t size) override {
+    return checked(
+        ::splice(from, nullptr, pipe_fd, nullptr, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE));
+  }
+  ssize_t splice_from_pipe(int pipe_fd, int to, size_t size) override {
+    return without_sigpipe([&] {
+      return checked(
+          ::splice(pipe_fd, nullptr, to, nullptr, size, SPLICE_F_NONBLOCK | SPLICE_F_MOVE));
+    });
+  }
+
+  int lstat(const char* path, struct stat* status) override {
+    return checked(::lstat(path, status));
+  }
+  int unlink(const char* path) override { return checked(::unlink(path)); }
+  int chmod(const char* path, uint32_t mode) override { return checked(::chmod(path, mode)); }
 
   int epoll_create() override { return checked(::epoll_create1(EPOLL_CLOEXEC)); }
   int epoll_ctl(int epoll_fd, int operation, int fd, epoll_event* event) override {
@@ -237,6 +271,39 @@ class LinuxKernel final : public Kernel {
     return signals_.remove(signal_number, fd);
   }
 
+  int run_elsewhere(std::move_only_function<bool()> step) override {
+    return LinuxThreads::of_this_process().run(std::move(step));
+  }
+
+  int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** list,
+                  int* error) override {
+    const int result = ::getaddrinfo(host, service, hints, list);
+    *error = -errno;
+    return result;
+  }
+  void freeaddrinfo(addrinfo* list) override { ::freeaddrinfo(list); }
+  int getnameinfo(const sockaddr* address, socklen_t length, char* host, socklen_t host_size,
+                  char* service, socklen_t service_size, int flags, int* error) override {
+    const int result =
+        ::getnameinfo(address, length, host, host_size, service, service_size, flags);
+    *error = -errno;
+    return result;
+  }
+
+  int spawn(const SpawnRequest& request, int* process_id) override {
+    return spawn_on_linux(request, process_id);
+  }
+  int wait_for_child(int pidfd, siginfo_t* info, int options) override {
+    info->si_pid = 0;
+    const int failed =
+        checked(::waitid(P_PIDFD, static_cast<id_t>(pidfd), info, WEXITED | options));
+    return failed < 0 ? failed : (info->si_pid != 0 ? 1 : 0);
+  }
+  int send_signal_to_child(int pidfd, int signal_number) override {
+    return checked(
+        static_cast<int>(syscall(SYS_pidfd_send_signal, pidfd, signal_number, nullptr, 0)));
+  }
+
   void* map_memory(size_t size) override {
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -253,6 +320,10 @@ class LinuxKernel final : public Kernel {
     return checked(::prctl(PR_SET_TIMERSLACK, static_cast<unsigned long>(slack_ns), 0, 0, 0));
   }
 
+  ssize_t getrandom(void* data, size_t size) override {
+    return checked(::getrandom(data, size, 0));
+  }
+
   uint64_t thread_id() override { return static_cast<uint64_t>(pthread_self()); }
   // Asked every turn, and getpid(2) is a system call each time: remembered until a fork.
   int process_id() override {
@@ -262,6 +333,21 @@ class LinuxKernel final : public Kernel {
     const int id = ::getpid();
     if (remembers) process.store(id, std::memory_order_relaxed);
     return id;
+  }
+
+  int duplicate(int fd) override { return checked(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+  int set_close_on_exec(int fd, bool on) override {
+    return checked(::fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0));
+  }
+  int create_thread(pthread_t* thread, void* (*run)(void*), void* argument) override {
+    return -::pthread_create(thread, nullptr, run, argument);
+  }
+  int join_thread(pthread_t thread) override { return -::pthread_join(thread, nullptr); }
+  int get_affinity(unsigned long* mask, size_t bytes) override {
+    return checked(static_cast<int>(syscall(SYS_sched_getaffinity, 0, bytes, mask)));
+  }
+  int set_affinity(const unsigned long* mask, size_t bytes) override {
+    return checked(static_cast<int>(syscall(SYS_sched_setaffinity, 0, bytes, mask)));
   }
 
  private:

@@ -28,6 +28,7 @@ Reactor::Reactor(Kernel& kernel, const ReactorOptions& options)
       options_(options),
       waker_(kernel),
       mailbox_(waker_),
+      pipes_(kernel),
       timers_(to_time(kernel.monotonic_ns())),
       turn_time_(now()),
       loop_lag_(make_loop_histogram()),
@@ -71,7 +72,7 @@ Result<void> Reactor::make_backend_and_buffers(const ReactorOptions& options) {
   output_room_.reset();
   ring_ = BufferRing::make(kernel_, suitable_buffers(choice_, options.buffers));
   if (ring_ == nullptr) return failure(-ENOMEM, "mmap", "buffer ring");
-  turn_.emplace(kernel_, *ring_);
+  turn_.emplace(kernel_, *ring_, options.message_buffers);
   output_room_.emplace(*ring_);
   auto backend = make_backend(choice_, *turn_, options);
   if (!backend) return std::unexpected(backend.error());
@@ -154,15 +155,21 @@ void Reactor::set_keeps_alive(Slot& slot, bool keeps) {
 // --- Running
 
 int Reactor::run() {
+  const auto ended = run_to_end();
+  if (ended) return 0;
+  report(ended.error());
+  return 1;
+}
+
+Result<void> Reactor::run_to_end() {
   EDDY_REQUIRE_ALWAYS(!in_turn_,
                       "Reactor::run or run_once was called by a callback of this reactor");
   while (!error_ && !stop_.load(std::memory_order_relaxed) && alive()) {
     if (auto turned = turn_once(kForever); !turned) error_ = turned.error();
   }
   stop_.store(false, std::memory_order_relaxed);
-  if (!error_) return 0;
-  report(*error_);
-  return 1;
+  if (error_) return std::unexpected(*error_);
+  return {};
 }
 
 Result<size_t> Reactor::run_once(std::chrono::nanoseconds timeout) {

@@ -23,8 +23,10 @@
 #include <eddy/core/inline_function.h>
 #include <eddy/core/loop.h>
 #include <eddy/core/mailbox.h>
+#include <eddy/core/message.h>
 #include <eddy/core/notifier.h>
 #include <eddy/core/output_room.h>
+#include <eddy/core/pipe_pool.h>
 #include <eddy/core/slot_pool.h>
 #include <eddy/core/stats.h>
 #include <eddy/core/time.h>
@@ -43,6 +45,8 @@ namespace eddy {
 struct ReactorOptions {
   BackendKind backend = BackendKind::kAuto;
   BufferRingOptions buffers{};
+  // For datagrams and their like, apart from the above: core/message.h.
+  MessageBufferOptions message_buffers{};
   // Latency over CPU: poll for so long before sleeping.
   std::chrono::microseconds spin{0};
   // CPU over latency: let completions gather for so long before waking (io_uring, Linux 6.12; else
@@ -54,10 +58,11 @@ struct ReactorOptions {
   // What io_uring may receive for one stream before it is asked again, so what can still arrive
   // after `pause`: 1 byte to 1 GiB, else the nearest of these.
   uint32_t receive_quota_bytes = 1024 * 1024;
-  // Sends of at least so many queued bytes are zero-copy (io_uring): the kernel reads the slices in
-  // place until the peer has acknowledged them. 0 is never: it pays with a network card that takes
-  // large messages, and costs on loopback, where the kernel copies after all; a stream on which it
-  // did is not tried again.
+  // Sends of at least so many queued bytes are zero-copy, over TCP (MSG_ZEROCOPY; SEND_ZC on
+  // io_uring): the kernel reads the slices in place until the peer has acknowledged them, and a
+  // segment of the buffer ring is not filled again before that. 0 is never: it pays with a network
+  // card that takes memory as it lies, from some 16 KiB on, and costs on loopback, where the kernel
+  // copies after all; a stream on which it did is not tried again. docs/performance.md has figures.
   uint32_t zero_copy_bytes = 0;
   // Pretend that the kernel lacks what newer ones have: for tests, and for comparing.
   bool avoid_incremental_buffers = false;
@@ -103,6 +108,8 @@ class Reactor final : private Loop {
   // that is referenced, no `ref`, nothing deferred. 0, or 1 after printing the error that made it
   // impossible.
   int run();
+  // As `run`, and the error is the caller's to tell.
+  Result<void> run_to_end();
   // One turn: waits at most `timeout` (negative: without an end). How many callbacks' worth of
   // events it dispatched.
   Result<size_t> run_once(std::chrono::nanoseconds timeout = std::chrono::nanoseconds(-1));
@@ -183,6 +190,8 @@ class Reactor final : private Loop {
   void disclaim(int fd);
   // Where `Stream::reserve` and copies of the user's bytes are written.
   OutputRoom& output_room() { return *output_room_; }
+  // What bytes pass through that never enter user space.
+  PipePool& pipes() { return pipes_; }
   // The caller is on the reactor's thread, or the reactor has not run yet.
   bool on_own_thread() const;
   // False in a child of fork(2), where what is destroyed must leave the kernel's state alone: it is
@@ -246,6 +255,7 @@ class Reactor final : private Loop {
   SlotPool pool_;
   std::optional<Turn> turn_;
   std::optional<OutputRoom> output_room_;
+  PipePool pipes_;
   std::unique_ptr<Backend> backend_;
   TimerWheel timers_;
   TimerId trim_timer_;

@@ -1,5 +1,6 @@
 // Reading and writing by readiness: what the epoll backend does with every stream, and the io_uring
-// backend with pipes and terminals. One call of the kernel each; where it would block, -EAGAIN.
+// backend with pipes and terminals, and where descriptors are passed. One call of the kernel each;
+// where it would block, -EAGAIN.
 #pragma once
 
 #include <eddy/core/buffer_ring.h>
@@ -18,12 +19,16 @@ inline constexpr int kMostPiecesPerSend = 64;
 uint32_t to_poll_events(Interest interest);
 Interest from_poll_events(uint32_t events);
 
-// Reads into the room: bytes, 0 at the end of input, or a negative errno; never -EINTR.
-ssize_t read_into(Turn& turn, const Slot& slot, std::span<char> room);
+// Reads into the room: bytes, 0 at the end of input, or a negative errno; never -EINTR. Descriptors
+// that came along are given to the slot; where it closes upon that, the bytes are dropped, and it
+// is -EAGAIN. `in_parts`: what is read has bounds that a read does not cross, so that a short one
+// does not mean empty: a terminal's lines, messages of a pipe with O_DIRECT (pipe(2)), bytes that
+// came with descriptors (unix(7), SCM_RIGHTS).
+ssize_t read_into(Turn& turn, Slot& slot, std::span<char> room, bool& in_parts);
 
 // Writes from the head of the queue, which it leaves as it is: bytes, or a negative errno; never
 // -EINTR. `full` tells that it would block, or that TCP took less than it was given: epoll(7) lets
-// that count as having met EAGAIN.
-ssize_t write_from(Turn& turn, const Slot& slot, SliceQueue& queue, bool& full);
+// that count as having met EAGAIN. `flags`: MSG_ZEROCOPY, of a socket on which nothing goes along.
+ssize_t write_from(Turn& turn, Slot& slot, SliceQueue& queue, bool& full, int flags = 0);
 
 }  // namespace eddy

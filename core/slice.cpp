@@ -41,20 +41,31 @@ Slice Slice::adopt(std::string&& bytes) {
 
 SharedBytes Slice::share() const { return SharedBytes::copy_of(view()); }
 
+// The bytes lie behind it, or are those of the string that was adopted.
 struct SharedBytes::Block {
   std::atomic<uint32_t> references{1};
-  size_t size;
-  char* bytes() { return reinterpret_cast<char*>(this + 1); }
+  std::string adopted;
+  std::string_view bytes;
 
   void drop() {
     // Release and acquire: the last one must see what every other thread did with the bytes.
-    if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) ::operator delete(this);
+    if (references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    this->~Block();
+    ::operator delete(this);
   }
 };
 
 SharedBytes SharedBytes::copy_of(std::string_view bytes) {
-  auto* block = new (::operator new(sizeof(Block) + bytes.size())) Block{.size = bytes.size()};
-  if (!bytes.empty()) memcpy(block->bytes(), bytes.data(), bytes.size());
+  auto* block = new (::operator new(sizeof(Block) + bytes.size())) Block;
+  char* room = reinterpret_cast<char*>(block + 1);
+  if (!bytes.empty()) memcpy(room, bytes.data(), bytes.size());
+  block->bytes = {room, bytes.size()};
+  return SharedBytes(block);
+}
+
+SharedBytes SharedBytes::adopt(std::string&& bytes) {
+  auto* block = new (::operator new(sizeof(Block))) Block{.adopted = std::move(bytes)};
+  block->bytes = block->adopted;
   return SharedBytes(block);
 }
 
@@ -67,7 +78,7 @@ SharedBytes::~SharedBytes() {
 }
 
 std::string_view SharedBytes::view() const noexcept {
-  return block_ == nullptr ? std::string_view() : std::string_view(block_->bytes(), block_->size);
+  return block_ == nullptr ? std::string_view() : block_->bytes;
 }
 
 Slice SharedBytes::slice() const {

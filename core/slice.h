@@ -117,6 +117,8 @@ class SharedBytes {
  public:
   SharedBytes() = default;
   static SharedBytes copy_of(std::string_view bytes);
+  // Takes the string over; its bytes are not copied.
+  static SharedBytes adopt(std::string&& bytes);
 
   SharedBytes(const SharedBytes& other) noexcept;
   SharedBytes(SharedBytes&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}

@@ -10,8 +10,11 @@
 #pragma once
 
 #include <eddy/core/kernel.h>
+#include <eddy/core/message.h>
 #include <eddy/core/slice.h>
 #include <stdint.h>
+
+#include <span>
 
 namespace eddy {
 
@@ -36,7 +39,20 @@ constexpr Interest operator&(Interest a, Interest b) {
 constexpr bool any(Interest interest) { return interest != Interest::kNone; }
 
 // What a Slot is to its backend.
-enum class SlotRole : uint8_t { kListener, kStream, kWatch };
+enum class SlotRole : uint8_t { kListener, kStream, kWatch, kMessages };
+
+// By which calls a stream's bytes move: recv and send; read and writev, of what is no socket; and
+// recvmsg and sendmsg, by which descriptors go along (Slot::most_descriptors). On io_uring the
+// latter two are made by hand, when a poll tells that they are worth it.
+enum class Transfer : uint8_t { kPlain, kFile, kDescriptors };
+
+inline constexpr size_t kMostDescriptors = 253;  // of one message: SCM_MAX_FD, unix(7)
+
+// What goes with the next send, of the Transfer kDescriptors.
+struct Attachment {
+  std::span<const int> descriptors;  // with its first byte
+  size_t most_bytes = SIZE_MAX;      // of that send: behind them comes the next one's
+};
 
 class Slot;
 
@@ -72,6 +88,17 @@ class alignas(64) Slot {
   // negative errno.
   virtual void on_send(int /*result*/) {}
   virtual void on_connect(int /*result*/) {}
+  // There is something to read, or room to send, or an end or an error to be met by trying, or
+  // nothing after all: after `Backend::await_input` and `await_room`.
+  virtual void on_input() {}
+  virtual void on_room() {}
+  // --- Of the role kMessages
+  // A message arrived. May also come after `stop_receiving`, for what was under way.
+  virtual void on_message(ReceivedMessage&& /*message*/) {}
+  // Receiving met an error (a negative errno), and goes on.
+  virtual void on_message_error(int /*error*/) {}
+  // What it wants to know of each message: asked now and then, and the same each time.
+  virtual MessageInterest message_interest() const { return {}; }
   virtual void on_ready(Interest /*ready*/) {}
   // The last call: nothing of this slot is under way any more. The slot is freed at the end of the
   // turn.
@@ -87,6 +114,13 @@ class alignas(64) Slot {
   virtual void flush() {}
   // What `Backend::send` was given, for the backend that sends it later.
   virtual SliceQueue* output() { return nullptr; }
+
+  // --- Of the Transfer kDescriptors
+  // They came with bytes that on_receive brings next, and are the slot's. `truncated`: there were
+  // more, and the kernel has closed them, for want of room or of free descriptors (MSG_CTRUNC).
+  virtual void on_descriptors(std::span<const int> /*descriptors*/, bool /*truncated*/) {}
+  virtual Attachment attachment() const { return {}; }
+  virtual void attachment_sent() {}
 
   int descriptor() const { return fd; }
   SocketId id(unsigned operation = 0) const {
@@ -104,6 +138,8 @@ class alignas(64) Slot {
   uint8_t wanted = 0;       // a bit for each operation that goes on until it is stopped
   SlotRole role = SlotRole::kStream;
   DescriptorKind kind = DescriptorKind::kSocket;
+  Transfer transfer = Transfer::kPlain;
+  uint8_t most_descriptors = 0;  // that a message may bring; 0: they are not passed
   bool closing = false;
   bool release_descriptor = false;  // closing leaves the descriptor open: `Stream::release`
   bool in_ready_list = false;
@@ -114,18 +150,20 @@ class alignas(64) Slot {
   bool keeps_loop_alive = true;
   Interest interest = Interest::kNone;
   bool is_tcp = false;  // a short read means empty, a short write full: of nothing else is it sure
-  bool is_claimed = false;  // Reactor::claim
+  bool is_shared = true;        // others may have a duplicate of the descriptor
+  bool is_claimed = false;      // Reactor::claim
+  bool accepts_singly = false;  // near its cap on connections: no more than one at a time
   int try_result = 0;  // io_uring: of the send that was tried; all of it, unless told otherwise
   bool send_waits = false;         // io_uring: the socket was found full
-  bool zero_copy_is_vain = false;  // io_uring: the kernel copies on this path anyway
+  bool zero_copy_is_vain = false;  // the kernel copies on this path anyway
   uint16_t sends_until_direct =
-      0;  // io_uring: a stream that has sent this often gets a direct descriptor
-  bool accepts_singly = false;  // near its cap on connections: no more than one at a time
+      0;                     // io_uring: a stream that has sent this often gets a direct descriptor
+  int zero_copy_index = -1;  // epoll: its place in EpollZeroCopy, while it has one
   uint32_t accepts_per_turn = 64;
   uint32_t accepts_this_turn = 0;
   uint64_t accept_turn = 0;
   int direct_pending = -1;  // io_uring: the place that it is being put at
-  int connect_result = 0;   // epoll: of a connect that did not have to wait
+  int connect_result = 0;   // of a connect that did not have to wait
   uint32_t pool_size = 0;   // SlotPool's own
   Slot* next_ready = nullptr;
   Slot* previous_parked = nullptr;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <eddy/core/buffer_ring.h>
+#include <eddy/core/message_ring.h>
 #include <eddy/core/slice_queue.h>
 #include <eddy/core/slot.h>
 #include <eddy/core/stats.h>
@@ -12,11 +13,13 @@ namespace eddy {
 class Kernel;
 
 struct Turn {
-  Turn(Kernel& kernel_of_turn, BufferRing& ring_of_turn)
-      : kernel(kernel_of_turn), ring(ring_of_turn) {}
+  Turn(Kernel& kernel_of_turn, BufferRing& ring_of_turn,
+       const MessageBufferOptions& message_buffers)
+      : kernel(kernel_of_turn), ring(ring_of_turn), messages(kernel_of_turn, message_buffers) {}
 
   Kernel& kernel;
   BufferRing& ring;
+  MessageRing messages;
   SlicePool slices;
   Counters counters;
   DirtyList dirty;             // slots whose flush() comes at the end of this turn

@@ -8,6 +8,7 @@
 
 namespace eddy::uring {
 
+inline constexpr size_t kSignalSetBytes = 8;           // the kernel's sigset_t (_NSIG / 8)
 inline constexpr uint32_t kSetupNoSqArray = 1U << 16;  // Linux 6.6: entries are taken in order
 inline constexpr uint32_t kFeatureMinTimeout =
     1U << 15;  // Linux 6.12: kGetEventsArgument's min_wait_us

@@ -76,10 +76,18 @@ void UringBackend::stop_accepting(Slot& slot) {
   cancel(slot, kAccept);
 }
 
+bool UringBackend::finish_accepting(Slot& slot) {
+  stop_accepting(slot);
+  if ((slot.in_flight & bit(kAccept)) == 0 && (slot.wanted & kHoldsAccepts) == 0) return true;
+  slot.wanted |= kFinishesAccepts;
+  accepts_due_ = true;
+  return false;
+}
+
 void UringBackend::receive(Slot& slot) {
   slot.wanted |= kReceiving;
   if (slot.parked) return;
-  if (slot.kind != DescriptorKind::kSocket) {
+  if (slot.transfer != Transfer::kPlain) {
     if ((slot.in_flight & bit(kPoll)) == 0) arm_poll(slot, kPoll, POLLIN);
   } else if ((slot.in_flight & bit(kReceive)) == 0) {
     arm_receive(slot);
@@ -103,7 +111,8 @@ void UringBackend::arm_receive(Slot& slot) {
 void UringBackend::stop_receiving(Slot& slot) {
   slot.wanted &= ~kReceiving;
   leave_parked(slot);
-  cancel(slot, slot.kind == DescriptorKind::kSocket ? kReceive : kPoll);
+  if (slot.role == SlotRole::kMessages) return cancel(slot, kReceiveMessages);
+  cancel(slot, slot.transfer == Transfer::kPlain ? kReceive : kPoll);
 }
 
 // One at a time: what is to be cancelled meanwhile waits for its completion, since the one under
@@ -124,11 +133,11 @@ void UringBackend::cancel(Slot& slot, Operation operation) {
 
 void UringBackend::interrupt_send(Slot& slot) {
   if ((slot.wanted & kSendingByHand) != 0) slot.wanted |= kInterrupted;
-  cancel(slot, slot.kind == DescriptorKind::kSocket ? kSend : kPollToWrite);
+  cancel(slot, slot.transfer == Transfer::kPlain ? kSend : kPollToWrite);
 }
 
 int UringBackend::send(Slot& slot, SliceQueue& queue) {
-  if (slot.kind != DescriptorKind::kSocket) {
+  if (slot.transfer != Transfer::kPlain) {
     bool full = false;
     const ssize_t sent = write_from(turn_, slot, queue, full);
     if (sent != -EAGAIN) return static_cast<int>(sent);
@@ -140,6 +149,18 @@ int UringBackend::send(Slot& slot, SliceQueue& queue) {
     start_send(slot, queue, slot.send_waits ? kSend : kTrySend);
   }
   return kPending;
+}
+
+// A poll looks before it waits, so what the last call found does not matter.
+void UringBackend::await_input(Slot& slot, Found /*found*/) {
+  slot.wanted |= kAwaitsInput;
+  const bool is_busy = (slot.in_flight & (bit(kReceive) | bit(kPoll))) != 0;
+  if (!is_busy) arm_poll(slot, kPoll, POLLIN);
+}
+
+void UringBackend::await_room(Slot& slot, Found /*found*/) {
+  slot.wanted |= kAwaitsRoom;
+  if ((slot.in_flight & bit(kPollToWrite)) == 0) arm_poll(slot, kPollToWrite, POLLOUT);
 }
 
 // Asked of what is sent by hand alone: io_uring carries out no more than one send a turn.
@@ -158,6 +179,7 @@ bool UringBackend::start_zero_copy(Slot& slot, SliceQueue& queue) {
   UringZeroCopy::Hold* hold = zero_copy_.take(slot, queue, described);
   entry.msg_flags = kSendFlags;
   if (hold == nullptr) return true;  // no memory to hold the bytes by: it is an ordinary send
+  ++turn_.counters.zero_copy_sends;
   entry.opcode = entry.opcode == IORING_OP_SEND ? uring::kOperationSendZeroCopy
                                                 : uring::kOperationSendMessageZeroCopy;
   entry.ioprio = uring::kZeroCopyReportsUse;
@@ -225,6 +247,7 @@ void UringBackend::demote(Slot& slot) {
 
 void UringBackend::connect(Slot& slot, const sockaddr* address, socklen_t length) {
   add(slot);
+  if (address->sa_family == AF_UNIX) return connect_at_once(slot, address, length);
   auto* copy = arena_.make<sockaddr_storage>();
   if (copy != nullptr) memcpy(copy, address, length);
   io_uring_sqe& entry = start(slot, kConnect);
@@ -232,6 +255,25 @@ void UringBackend::connect(Slot& slot, const sockaddr* address, socklen_t length
   entry.fd = slot.fd;
   entry.addr = reinterpret_cast<uintptr_t>(copy);  // none: EFAULT, which means no memory then
   entry.off = length;
+}
+
+// To a Unix socket, which takes no time: it is done, or refused, or the backlog is full (EAGAIN).
+// io_uring would have a thread of the kernel's block until there is room; whether to try again is
+// not the backend's to say.
+void UringBackend::connect_at_once(Slot& slot, const sockaddr* address, socklen_t length) {
+  int result = -EINTR;
+  while (result == -EINTR) {
+    ++turn_.counters.system_calls;
+    result = kernel_.connect(slot.fd, address, length);
+  }
+  slot.connect_result = result == -EISCONN ? 0 : result;  // one that was interrupted had gone on
+  start(slot, kConnect).opcode = IORING_OP_NOP;           // its completion brings the result
+}
+
+void UringBackend::hand_over(Slot& from, Slot& to) {
+  to.fd = std::exchange(from.fd, -1);
+  to.sends_until_direct = kSendsUntilDirect;
+  from.closing = true;
 }
 
 void UringBackend::watch(Slot& slot, Interest interest) {
@@ -260,6 +302,10 @@ void UringBackend::close(Slot& slot) {
   slot.closing = true;
   if (slot.role == SlotRole::kListener && (slot.wanted & kHoldsAccepts) != 0) accepts_due_ = true;
   slot.wanted = 0;
+  if (slot.fd < 0) {
+    ++slots_;
+    return closed_.push(slot);
+  }
   leave_parked(slot);
   if (slot.in_flight == 0) return finish_close(slot);
   io_uring_sqe& entry = start(slot, kCancelAll);
@@ -288,6 +334,7 @@ void UringBackend::finish_close(Slot& slot) {
 int UringBackend::wait(int64_t timeout_ns) {
   buffers_.replenish(!parked_.empty() && tries_.empty() && buffers_.open_segments() == 0);
   unpark();
+  if (messages_) tend_messages();
   // What was tried gives its memory back once it is over, which the parked ones wait for.
   const bool awaited = std::exchange(send_awaited_, false) || !closed_.empty() ||
                        (!parked_.empty() && !tries_.empty());
@@ -347,7 +394,8 @@ void UringBackend::unpark_by_hand() {
 void UringBackend::leave_parked(Slot& slot) {
   if (!slot.parked) return;
   slot.parked = false;
-  (slot.kind == DescriptorKind::kSocket ? parked_ : parked_by_hand_).remove(slot);
+  if (slot.role == SlotRole::kMessages) return parked_messages_.remove(slot);
+  (slot.transfer == Transfer::kPlain ? parked_ : parked_by_hand_).remove(slot);
 }
 
 Result<std::unique_ptr<Backend>> make_uring_backend(Turn& turn,

@@ -17,7 +17,7 @@ int UringBuffers::open(Kernel& kernel, UringQueue& queue, bool incremental) {
   uring::BufferRingRegistration registration = {};
   registration.ring_address = reinterpret_cast<uintptr_t>(entries_);
   registration.entries = count;
-  registration.group = kGroup;
+  registration.group = group_;
   registration.flags = incremental ? uring::kBufferRingIncremental : uint16_t{0};
   return queue.register_with(IORING_REGISTER_PBUF_RING, &registration, 1);
 }

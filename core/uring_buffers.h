@@ -16,8 +16,9 @@ namespace eddy {
 class UringBuffers {
  public:
   static constexpr uint16_t kGroup = 0;
+  static constexpr uint16_t kMessageGroup = 1;
 
-  explicit UringBuffers(BufferRing& ring) : ring_(ring) {}
+  explicit UringBuffers(BufferRing& ring, uint16_t group = kGroup) : ring_(ring), group_(group) {}
   ~UringBuffers();
   UringBuffers(const UringBuffers&) = delete;
   UringBuffers& operator=(const UringBuffers&) = delete;
@@ -55,6 +56,7 @@ class UringBuffers {
   unsigned most() const { return std::max(ring_.options().max_segments, 3U) - 2; }
 
   BufferRing& ring_;
+  const uint16_t group_;
   Kernel* kernel_ = nullptr;
   io_uring_buf_ring* entries_ = nullptr;
   size_t size_ = 0;

@@ -65,9 +65,11 @@ void UringBackend::complete(const UringQueue::Completion& completion) {
   // First and always, in the queue's order: the kernel has moved on in this segment, whoever the
   // bytes were for.
   Slice bytes;
-  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) bytes = buffers_.take(completion);
   const SocketId id(completion.user_data);
   const auto operation = static_cast<Operation>(id.operation());
+  if ((completion.flags & IORING_CQE_F_BUFFER) != 0) {
+    bytes = (operation == kReceiveMessages ? *messages_ : buffers_).take(completion);
+  }
   if (operation == kTrySend) return;  // settled
   if (operation == kZeroCopy) return complete_zero_copy(completion);
   if (operation == kDemoted) {
@@ -93,12 +95,12 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
   ++turn_.counters.completions;
   switch (operation) {
     case kReceive: return complete_receive(slot, completion, std::move(bytes));
+    case kReceiveMessages: return complete_messages(slot, completion, std::move(bytes));
     case kSend: slot.send_waits = false; return complete_send(slot, completion.result);
     case kAccept: return complete_accept(slot, completion.result);
-    case kConnect:
-      return slot.on_connect(completion.result == -EFAULT ? -ENOMEM : completion.result);
+    case kConnect: return complete_connect(slot, completion.result);
     case kPoll: return complete_poll(slot, completion.result);
-    case kPollToWrite: return write_by_hand(slot);
+    case kPollToWrite: return complete_poll_to_write(slot);
     case kPromote: return complete_promote(slot, completion.result);
     case kCancel: return complete_cancel(slot);
     default: return;
@@ -108,9 +110,15 @@ void UringBackend::complete_live(Slot& slot, Operation operation,
 // Those that are wanted again by now are started again at their end, like any that ends.
 void UringBackend::complete_cancel(Slot& slot) {
   const uint16_t missed = std::exchange(slot.to_cancel, uint16_t{0});
-  for (const Operation operation : {kAccept, kReceive, kSend, kPoll, kPollToWrite}) {
+  for (const Operation operation :
+       {kAccept, kReceive, kSend, kPoll, kPollToWrite, kReceiveMessages}) {
     if ((missed & bit(operation)) != 0) cancel(slot, operation);
   }
+}
+
+void UringBackend::complete_connect(Slot& slot, int result) {
+  if (result == 0) result = slot.connect_result;
+  slot.on_connect(result == -EFAULT ? -ENOMEM : result);
 }
 
 void UringBackend::complete_receive(Slot& slot, const UringQueue::Completion& completion,
@@ -123,7 +131,10 @@ void UringBackend::complete_receive(Slot& slot, const UringQueue::Completion& co
                        result == -EINTR || result == -EAGAIN;
   if (!passing) return end_receive(slot, result);
   if (result == -ENOBUFS) ++turn_.counters.buffer_exhaustions;
-  if ((slot.wanted & kReceiving) == 0) return;
+  if ((slot.wanted & kReceiving) == 0) {
+    if ((slot.wanted & kAwaitsInput) != 0) await_input(slot, Found::kMore);
+    return;
+  }
   if (result == -ENOBUFS && EDDY_CANARY(kLostRearm)) return;
   if (result == -ENOBUFS) return park(slot);
   arm_receive(slot);
@@ -141,7 +152,7 @@ void UringBackend::end_receive(Slot& slot, int error) {
 
 // Until the next `wait`, if there are segments to hand over; else until one comes back.
 void UringBackend::park(Slot& slot) {
-  const bool by_hand = slot.kind != DescriptorKind::kSocket;
+  const bool by_hand = slot.transfer != Transfer::kPlain;
   if (by_hand || !can_unpark()) {
     ++turn_.counters.parked;
     turn_.relief_wanted = true;
@@ -181,6 +192,10 @@ void UringBackend::complete_zero_copy(const UringQueue::Completion& completion) 
     slot.zero_copy_is_vain = true;
     return start_send(slot, *slot.output(), kTrySend);
   }
+  // No more memory may be locked (RLIMIT_MEMLOCK): this one is an ordinary send.
+  if (completion.result == -ENOMEM || completion.result == -ENOBUFS) {
+    return start_send(slot, *slot.output(), kTrySend);
+  }
   complete_send(slot, completion.result);
 }
 
@@ -209,6 +224,7 @@ void UringBackend::offer_accepted(Slot& slot, int descriptor) {
     slot.accept_turn = turn_.counters.turns;
     slot.accepts_this_turn = 0;
   }
+  if ((slot.wanted & kFinishesAccepts) != 0) return slot.on_accept(descriptor);
   const bool accepts = (slot.wanted & kAccepting) != 0;
   if (accepts && slot.accepts_this_turn++ < slot.accepts_per_turn)
     return slot.on_accept(descriptor);
@@ -223,12 +239,19 @@ void UringBackend::offer_accepted(Slot& slot, int descriptor) {
 }
 
 void UringBackend::go_on_accepting(Slot& slot) {
-  if (slot.closing || (slot.wanted & kAccepting) == 0) return;
+  if (slot.closing) return;
+  if ((slot.wanted & kFinishesAccepts) != 0) return finish_if_none_is_left(slot);
+  if ((slot.wanted & kAccepting) == 0) return;
   if ((slot.wanted & kHoldsAccepts) != 0) {
     cancel(slot, kAccept);
   } else if ((slot.in_flight & bit(kAccept)) == 0) {
     arm_accept(slot);
   }
+}
+
+void UringBackend::finish_if_none_is_left(Slot& slot) {
+  const bool some = (slot.in_flight & bit(kAccept)) != 0 || (slot.wanted & kHoldsAccepts) != 0;
+  if (!some) slot.on_accept(-ECANCELED);
 }
 
 void UringBackend::offer_held_accepts() {
@@ -254,6 +277,10 @@ void UringBackend::offer_held_accepts() {
 
 void UringBackend::complete_poll(Slot& slot, int result) {
   if (slot.role == SlotRole::kStream) {
+    if ((slot.wanted & kAwaitsInput) != 0) {
+      slot.wanted &= ~kAwaitsInput;
+      slot.on_input();
+    }
     if ((slot.wanted & kReceiving) != 0) read_by_hand(slot);
     return;
   }
@@ -271,13 +298,20 @@ void UringBackend::read_by_hand(Slot& slot) {
       ++turn_.counters.buffer_exhaustions;
       return park(slot);
     }
-    const ssize_t count = read_into(turn_, slot, room);
+    bool in_parts = false;  // each read follows a poll, which is level-triggered
+    const ssize_t count = read_into(turn_, slot, room, in_parts);
     if (count == -EAGAIN) break;
     if (count <= 0) return end_receive(slot, static_cast<int>(count));
     deliver(slot, read_cursor_.fill(static_cast<size_t>(count)));
   }
   const bool armed = (slot.in_flight & bit(kPoll)) != 0;
   if ((slot.wanted & kReceiving) != 0 && !armed) arm_poll(slot, kPoll, POLLIN);
+}
+
+void UringBackend::complete_poll_to_write(Slot& slot) {
+  if ((slot.wanted & kAwaitsRoom) == 0) return write_by_hand(slot);
+  slot.wanted &= ~kAwaitsRoom;
+  slot.on_room();
 }
 
 void UringBackend::write_by_hand(Slot& slot) {

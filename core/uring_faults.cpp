@@ -1,5 +1,6 @@
 #include <eddy/core/check.h>
 #include <eddy/core/fault_pieces_internal.h>
+#include <eddy/core/uring_abi.h>
 #include <eddy/core/uring_faults.h>
 #include <errno.h>
 #include <poll.h>
@@ -10,8 +11,7 @@
 namespace eddy {
 namespace {
 
-constexpr size_t kSignalSetBytes = 8;  // the kernel's sigset_t (_NSIG / 8)
-constexpr int kAttempts = 1000;
+constexpr int kMostAttempts = 1000;
 
 unsigned load(const unsigned* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 // NOLINTNEXTLINE(readability-non-const-parameter): the built-in writes to it
@@ -145,9 +145,10 @@ int UringFaults::enter_real(unsigned min_complete, unsigned flags, const void* a
                             size_t argument_size) {
   const int result =
       inner_.uring_enter(fd_, unsubmitted(), min_complete, flags, argument, argument_size);
-  for (int i = 0; i < kAttempts && unsubmitted() != 0; ++i) {
+  for (int i = 0; i < kMostAttempts && unsubmitted() != 0; ++i) {
     collect();
-    inner_.uring_enter(fd_, unsubmitted(), 0, IORING_ENTER_GETEVENTS, nullptr, kSignalSetBytes);
+    inner_.uring_enter(fd_, unsubmitted(), 0, IORING_ENTER_GETEVENTS, nullptr,
+                       uring::kSignalSetBytes);
   }
   EDDY_INVARIANT(unsubmitted() == 0, "the kernel takes no submissions");
   cut_.clear();
@@ -289,8 +290,9 @@ void UringFaults::end_multishot(uint64_t user_data) {
   cancel.fd = -1;
   cancel.addr = user_data;
   cancel.user_data = kOwnCancel;
-  for (int i = 0; i < kAttempts && live_.contains(user_data); ++i) {
-    inner_.uring_enter(fd_, unsubmitted(), 0, IORING_ENTER_GETEVENTS, nullptr, kSignalSetBytes);
+  for (int i = 0; i < kMostAttempts && live_.contains(user_data); ++i) {
+    inner_.uring_enter(fd_, unsubmitted(), 0, IORING_ENTER_GETEVENTS, nullptr,
+                       uring::kSignalSetBytes);
     collect();
   }
   EDDY_INVARIANT(!live_.contains(user_data), "a cancelled operation does not end");

@@ -22,6 +22,7 @@ constexpr Operation kOperations[] = {
     {IORING_OP_SEND, "io_uring send"},          {IORING_OP_SENDMSG, "io_uring sendmsg"},
     {IORING_OP_POLL_ADD, "io_uring poll"},      {IORING_OP_ASYNC_CANCEL, "io_uring cancel"},
     {IORING_OP_FILES_UPDATE, "io_uring files"}, {IORING_OP_CLOSE, "io_uring close"},
+    {IORING_OP_RECVMSG, "io_uring recvmsg"},
 };
 
 // One connected pair and one small ring.

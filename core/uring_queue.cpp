@@ -16,7 +16,6 @@ constexpr uint32_t kSetupFlags = IORING_SETUP_R_DISABLED | IORING_SETUP_SINGLE_I
                                  IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE;
 constexpr uint32_t kNeededFeatures =
     IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_EXT_ARG;
-constexpr unsigned kSignalSetBytes = 8;  // the kernel's sigset_t (_NSIG / 8)
 
 template <typename T>
 T* at(void* base, uint32_t offset) {
@@ -123,11 +122,11 @@ int UringQueue::enter_once(unsigned min_complete, int64_t timeout_ns) {
   int result = 0;
   if (min_complete == 0 || (timeout_ns < 0 && !batches)) {
     result = kernel_.uring_enter(entered_as_, unsubmitted(), min_complete, enter_flags_, nullptr,
-                                 kSignalSetBytes);
+                                 uring::kSignalSetBytes);
   } else {
     const __kernel_timespec timeout = {timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
     const uring::GetEventsArgument argument = {
-        0, kSignalSetBytes, min_wait_us_,
+        0, uring::kSignalSetBytes, min_wait_us_,
         timeout_ns < 0 ? 0 : static_cast<uint64_t>(reinterpret_cast<uintptr_t>(&timeout))};
     result =
         kernel_.uring_enter(entered_as_, unsubmitted(), batches ? min_wait_count_ : min_complete,

@@ -1,3 +1,4 @@
+#include <eddy/core/held_bytes.h>
 #include <eddy/core/uring_zero_copy.h>
 
 #include <algorithm>
@@ -5,23 +6,16 @@
 namespace eddy {
 
 UringZeroCopy::~UringZeroCopy() {
-  for (Hold& hold : holds_) {
-    while (!hold.bytes.empty()) new Slice(hold.bytes.pop(pool_));  // never deleted, see above
-  }
+  for (Hold& hold : holds_) leave_to_kernel(pool_, hold.bytes);
 }
 
 UringZeroCopy::Hold* UringZeroCopy::take(Slot& slot, SliceQueue& queue, size_t described) {
   try {
     if (free_ == nullptr) free_ = &holds_.emplace_back();
-    for (SliceNode* node = queue.head(); described > 0; node = node->next) {
-      const size_t size = std::min(described, node->slice.size());
-      free_->bytes.push(pool_, node->slice.subslice(0, size));
-      described -= size;
-    }
   } catch (const std::bad_alloc&) {
-    if (free_ != nullptr) free_->bytes.clear(pool_);
     return nullptr;
   }
+  if (!hold_bytes(pool_, queue, described, free_->bytes)) return nullptr;
   Hold* hold = free_;
   free_ = hold->next_free;
   hold->slot = &slot;

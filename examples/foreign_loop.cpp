@@ -4,7 +4,7 @@
 // many connections there are, and its end ends the program. Qt's, GLib's or libuv's loop takes a
 // reactor in the same three steps.
 #include <eddy/core/reactor.h>
-#include <eddy/net/tcp_server.h>
+#include <eddy/net/server.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -26,9 +26,9 @@ int timeout_ms(eddy::Reactor& reactor) {
 
 int main(int argc, char** argv) {
   eddy::Reactor reactor;
-  eddy::TcpServer server(reactor, {.on_data = [](eddy::Stream& peer, eddy::Slice bytes) {
-                           peer.send(std::move(bytes));
-                         }});
+  eddy::Server server(reactor, {.on_data = [](eddy::Stream& peer, eddy::Slice bytes) {
+                        peer.send(std::move(bytes));
+                      }});
   if (auto ok = server.listen(argc > 1 ? argv[1] : "127.0.0.1:7000"); !ok) {
     return eddy::report(ok.error());
   }

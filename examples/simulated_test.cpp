@@ -2,7 +2,7 @@
 // in a moment, and the same again for the same seed. docs/simulation.md walks through it.
 #include <eddy/core/reactor.h>
 #include <eddy/net/connector.h>
-#include <eddy/net/tcp_server.h>
+#include <eddy/net/server.h>
 #include <eddy/sim/world.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +41,7 @@ class LineServer {
   }
 
   size_t requests_ = 0;
-  eddy::TcpServer server_;
+  eddy::Server server_;
 };
 
 // --- What the tests share

@@ -1,12 +1,14 @@
 #include <eddy/net/address.h>
+#include <eddy/net/printable_internal.h>
 
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
-#include <stdio.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <charconv>
 #include <expected>
 #include <optional>
@@ -21,29 +23,17 @@ using Parsed = std::expected<T, std::string>;
 
 // The longest: "[", 45 bytes of an address, "%", 15 of an interface's name, "]:65535".
 constexpr size_t kMaxTextBytes = 128;
-constexpr size_t kMaxSubjectBytes = 64;
 
 constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kNameCharacters =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
 
+constexpr std::string_view kUnixScheme = "unix:";
+constexpr size_t kPathOffset = offsetof(sockaddr_un, sun_path);
+constexpr size_t kPathCapacity = sizeof(sockaddr_un::sun_path);
+
 bool consists_of(std::string_view text, std::string_view characters) {
   return text.find_first_not_of(characters) == std::string_view::npos;
-}
-
-// One line, not too long, whatever the text holds.
-std::string printable(std::string_view text) {
-  std::string result;
-  for (const char character : text.substr(0, kMaxSubjectBytes)) {
-    if (character >= ' ' && character <= '~') {
-      result += character;
-    } else {
-      char escaped[5];
-      snprintf(escaped, sizeof(escaped), "\\x%02x", static_cast<unsigned char>(character));
-      result += escaped;
-    }
-  }
-  return text.size() > kMaxSubjectBytes ? result + "..." : result;
 }
 
 std::unexpected<Error> bad_address(std::string_view text, std::string advice) {
@@ -147,6 +137,35 @@ Parsed<HostAndPort> split(std::string_view text) {
   return HostAndPort{text.substr(0, colon), text.substr(colon + 1), false};
 }
 
+// What the text of a Unix socket's name stands for: \xNN is a byte, everything else is itself.
+Parsed<std::string> unescape(std::string_view text) {
+  std::string bytes;
+  while (!text.empty()) {
+    const char first = text[0];
+    if (first == '\\') {
+      const std::string_view digits = text.starts_with("\\x") ? text.substr(2, 2) : "";
+      unsigned char byte = 0;
+      const char* const begin = digits.data();
+      const char* const end = begin + digits.size();
+      if (digits.size() != 2 || std::from_chars(begin, end, byte, 16).ptr != end) {
+        return std::unexpected(
+            "after a backslash come x and two hexadecimal digits: a backslash "
+            "itself is \\x5c");
+      }
+      bytes += static_cast<char>(byte);
+      text.remove_prefix(4);
+    } else if (first == '\0') {
+      return std::unexpected("there is a NUL byte in it");
+    } else if (static_cast<unsigned char>(first) < ' ' || first == '\x7f') {
+      return std::unexpected("a control character is written as its number: " + escaped(first));
+    } else {
+      bytes += first;
+      text.remove_prefix(1);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
 
 template <typename Sockaddr>
@@ -176,7 +195,39 @@ Result<Address> Address::parse_host(std::string_view host, bool is_ipv6, std::st
   return Address(*address);
 }
 
+Address Address::unix_socket(std::string_view name) noexcept {
+  sockaddr_un socket = {.sun_family = AF_UNIX, .sun_path = {}};
+  memcpy(socket.sun_path, name.data(), name.size());
+  Address result(socket);
+  // An abstract name is as long as the size says; behind a path is a NUL, unless it fills all.
+  const bool is_path = !name.empty() && name[0] != '\0';
+  const size_t size = kPathOffset + name.size() + (is_path ? 1 : 0);
+  result.size_ = static_cast<uint16_t>(std::min(size, sizeof(socket)));
+  return result;
+}
+
+Result<Address> Address::parse_unix(std::string_view text) {
+  std::string_view name = text.substr(kUnixScheme.size());
+  const bool is_abstract = name.starts_with('@');
+  if (is_abstract) name.remove_prefix(1);
+  if (name.empty()) {
+    return bad_address(
+        text, is_abstract ? "no name after @" : "no path after unix: (unix:/PATH, or unix:@NAME)");
+  }
+  auto bytes = unescape(name);
+  if (!bytes) return bad_address(text, bytes.error());
+  if (bytes->size() > kPathCapacity - 1) {
+    return bad_address(text, "it has " + std::to_string(bytes->size()) +
+                                 " bytes, and the name of a Unix socket at most " +
+                                 std::to_string(kPathCapacity - 1) + " (unix(7))");
+  }
+  if (is_abstract) return unix_socket('\0' + *bytes);
+  if (bytes->contains('\0')) return bad_address(text, "there is a NUL byte in the path");
+  return unix_socket(*bytes);
+}
+
 Result<Address> Address::parse(std::string_view text) {
+  if (text.starts_with(kUnixScheme)) return parse_unix(text);
   if (auto wrong = refuse(text)) return bad_address(text, *std::move(wrong));
   const auto parts = split(text);
   if (!parts) return bad_address(text, parts.error());
@@ -188,6 +239,7 @@ Result<Address> Address::parse(std::string_view text) {
 }
 
 Result<Address> Address::parse(std::string_view host, uint16_t port) {
+  if (host.starts_with(kUnixScheme)) return bad_address(host, "a Unix socket has no port");
   if (auto wrong = refuse(host)) return bad_address(host, *std::move(wrong));
   const bool in_brackets = host.starts_with('[') && host.ends_with(']');
   const std::string_view inner = in_brackets ? host.substr(1, host.size() - 2) : host;
@@ -196,24 +248,40 @@ Result<Address> Address::parse(std::string_view host, uint16_t port) {
   return address->with_port(port);
 }
 
-Result<Address> Address::from(const sockaddr* address, socklen_t size) {
-  if (address->sa_family == AF_INET && size >= sizeof(sockaddr_in)) {
+bool Address::assign(const sockaddr* address, socklen_t size) noexcept {
+  const int family = size < sizeof(sa_family_t) ? AF_UNSPEC : address->sa_family;
+  if (family == AF_INET && size >= sizeof(sockaddr_in)) {
     sockaddr_in given;
     memcpy(&given, address, sizeof(given));
-    return Address(
-        sockaddr_in{.sin_family = AF_INET, .sin_port = given.sin_port, .sin_addr = given.sin_addr});
+    memset(given.sin_zero, 0, sizeof(given.sin_zero));
+    memcpy(bytes_.data(), &given, size_ = sizeof(given));
+    return true;
   }
-  if (address->sa_family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
+  if (family == AF_INET6 && size >= sizeof(sockaddr_in6)) {
     sockaddr_in6 given;
     memcpy(&given, address, sizeof(given));
     given.sin6_flowinfo = 0;
     if (!takes_scope(given.sin6_addr)) given.sin6_scope_id = 0;
-    return Address(given);
+    memcpy(bytes_.data(), &given, size_ = sizeof(given));
+    return true;
   }
-  return std::unexpected<Error>(std::in_place, Errc::kBadAddress, "from",
-                                "a sockaddr of family " + std::to_string(address->sa_family) +
-                                    " and " + std::to_string(size) + " bytes",
-                                "IPv4 and IPv6 are known");
+  if (family != AF_UNIX) return false;
+  std::string_view name(reinterpret_cast<const char*>(address) + kPathOffset, size - kPathOffset);
+  // sun_path need not end with a NUL, and what lies behind one means nothing (unix(7)).
+  if (!name.empty() && name[0] != '\0') name = name.substr(0, name.find('\0'));
+  if (name.size() > kPathCapacity) return false;
+  *this = unix_socket(name);
+  return true;
+}
+
+Result<Address> Address::from(const sockaddr* address, socklen_t size) {
+  Address given;
+  if (given.assign(address, size)) return given;
+  const int family = size < sizeof(sa_family_t) ? AF_UNSPEC : address->sa_family;
+  return std::unexpected<Error>(
+      std::in_place, Errc::kBadAddress, "from",
+      "a sockaddr of family " + std::to_string(family) + " and " + std::to_string(size) + " bytes",
+      "IPv4, IPv6 and Unix sockets are known");
 }
 
 std::string Address::to_string() const {
@@ -230,6 +298,18 @@ std::string Address::to_string() const {
     if (address.sin6_scope_id != 0) text += "%" + std::to_string(address.sin6_scope_id);
     return text + "]" + port_text;
   }
+  if (family() == AF_UNIX) {
+    std::string text(kUnixScheme);
+    if (is_abstract()) text += '@';
+    bool is_first = !is_abstract();
+    for (const char character : is_abstract() ? abstract_name() : path()) {
+      const bool stands =
+          is_printable(character) && character != '\\' && (!is_first || character != '@');
+      text += stands ? std::string(1, character) : escaped(character);
+      is_first = false;
+    }
+    return text;
+  }
   return "unspecified";
 }
 
@@ -242,6 +322,22 @@ uint16_t Address::port() const noexcept {
     default: return 0;
   }
 }
+
+std::string_view Address::unix_name() const noexcept {
+  return family() == AF_UNIX ? bytes().substr(kPathOffset) : std::string_view();
+}
+
+std::string_view Address::path() const noexcept {
+  if (is_abstract()) return {};
+  const std::string_view name = unix_name();
+  return name.ends_with('\0') ? name.substr(0, name.size() - 1) : name;
+}
+
+std::string_view Address::abstract_name() const noexcept {
+  return is_abstract() ? unix_name().substr(1) : std::string_view();
+}
+
+bool Address::is_abstract() const noexcept { return unix_name().starts_with('\0'); }
 
 Address Address::with_port(uint16_t port) const noexcept {
   if (family() == AF_INET) {

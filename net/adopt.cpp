@@ -47,7 +47,7 @@ Result<Stream> adopt(Reactor& reactor, int descriptor, StreamOptions options) {
   return adopt(reactor, descriptor, SharedStreamOptions(std::move(shared)));
 }
 
-Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions shared) {
+Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions shared, Slice unread) {
   if (reactor.error()) return std::unexpected(*reactor.error());
   const std::string subject = "fd " + std::to_string(descriptor);
   const int kind = reactor.kernel().descriptor_kind(descriptor);
@@ -67,6 +67,7 @@ Result<Stream> adopt(Reactor& reactor, int descriptor, SharedStreamOptions share
   const int failed = slot->begin_adopted(descriptor, static_cast<DescriptorKind>(kind), is_tcp);
   if (failed == -EPERM) return no_readiness("adopt", subject, false);
   if (failed < 0) return failure(failed, "adopt", subject);
+  slot->begin_with(std::move(unread));
   return stream;
 }
 

@@ -1,24 +1,22 @@
 #include <eddy/core/check.h>
 #include <eddy/core/kernel.h>
+#include <eddy/net/socket_name_internal.h>
 #include <eddy/net/stream.h>
 #include <eddy/net/stream_internal.h>
+
+#include <errno.h>
 
 #include <string>
 
 namespace eddy {
 namespace {
 
-using NameCall = int (Kernel::*)(int, sockaddr*, socklen_t*);
-
-Result<Address> name_of(const StreamSlot& slot, NameCall call, const char* name) {
-  if (slot.closing)
-    return std::unexpected(Error(Errc::kClosed, name));  // the number may be another's
-  sockaddr_storage storage = {};
-  socklen_t length = sizeof storage;
-  auto* address = reinterpret_cast<sockaddr*>(&storage);
-  const int failed = (slot.reactor().kernel().*call)(slot.fd, address, &length);
-  if (failed < 0) return failure(failed, name, "fd " + std::to_string(slot.fd));
-  return Address::from(address, length);
+// Once it closes, the number may be another's.
+using SocketName = Result<Address> (*)(Kernel& kernel, int descriptor);
+Result<Address> name_of(const StreamSlot& slot, SocketName ask, const char* call) {
+  if (slot.closing) return std::unexpected(Error(Errc::kClosed, call));
+  if (slot.fd < 0) return failure(-ENOTCONN, call, {}, "it is being connected");
+  return ask(slot.reactor().kernel(), slot.fd);
 }
 
 std::unexpected<Error> closed_stream(const char* call) {
@@ -59,6 +57,18 @@ bool Stream::send(Slice bytes, std::move_only_function<void(std::error_code)> do
   return slot != nullptr && slot->send_marked(std::move(bytes), std::move(done));
 }
 
+Result<void> Stream::send_file(const FileRange& range,
+                               std::move_only_function<void(std::error_code)> done) {
+  StreamSlot* slot = find();
+  if (slot == nullptr) return closed_stream("sendfile");
+  return slot->send_file(range, std::move(done));
+}
+
+bool Stream::send_descriptors(Slice bytes, std::span<const int> descriptors) {
+  StreamSlot* slot = find();
+  return slot != nullptr && slot->send_descriptors(std::move(bytes), descriptors);
+}
+
 std::span<char> Stream::reserve(size_t least) {
   StreamSlot* slot = find();
   return slot == nullptr ? std::span<char>() : slot->reactor().output_room().reserve(least);
@@ -74,8 +84,17 @@ size_t Stream::queued_bytes() const {
   return slot == nullptr ? 0 : slot->queued_bytes();
 }
 
+bool Stream::is_full() const {
+  const StreamSlot* slot = find();
+  return slot != nullptr && slot->is_full();
+}
+
 void Stream::pause() {
   if (StreamSlot* slot = find()) slot->pause();
+}
+
+void Stream::hold() {
+  if (StreamSlot* slot = find()) slot->hold();
 }
 
 void Stream::resume() {
@@ -95,6 +114,10 @@ void Stream::close() {
   if (StreamSlot* slot = find()) slot->close();
 }
 
+void Stream::close_confirmed(std::chrono::nanoseconds deadline) {
+  if (StreamSlot* slot = find()) slot->close_confirmed(deadline);
+}
+
 void Stream::reset() {
   if (StreamSlot* slot = find()) slot->reset();
 }
@@ -103,21 +126,44 @@ void Stream::release(InlineFunction<void(int)> taker) {
   if (StreamSlot* slot = find()) slot->release(std::move(taker));
 }
 
+void Stream::release_unread(InlineFunction<void(int, SharedBytes)> taker) {
+  if (StreamSlot* slot = find()) slot->release_unread(std::move(taker));
+}
+
 Result<Address> Stream::local_address() const {
   const StreamSlot* slot = find();
   if (slot == nullptr) return closed_stream("getsockname");
-  return name_of(*slot, &Kernel::getsockname, "getsockname");
+  return name_of(*slot, socket_name, "getsockname");
 }
 
 Result<Address> Stream::peer_address() const {
   const StreamSlot* slot = find();
   if (slot == nullptr) return closed_stream("getpeername");
-  return name_of(*slot, &Kernel::getpeername, "getpeername");
+  return name_of(*slot, peer_name, "getpeername");
+}
+
+std::optional<Error> Stream::connect_error() const {
+  const StreamSlot* slot = find();
+  return slot == nullptr ? std::nullopt : slot->connect_error();
+}
+
+Result<PeerCredentials> Stream::peer_credentials() const {
+  const StreamSlot* slot = find();
+  if (slot == nullptr || slot->closing) return closed_stream("getsockopt SO_PEERCRED");
+  return eddy::peer_credentials(slot->reactor().kernel(), slot->fd);
+}
+
+Result<int> Stream::peer_process() const {
+  const StreamSlot* slot = find();
+  if (slot == nullptr || slot->closing) return closed_stream("getsockopt SO_PEERPIDFD");
+  return eddy::peer_process(slot->reactor().kernel(), slot->fd);
 }
 
 int Stream::descriptor() const {
-  const StreamSlot* slot = find();
-  return slot == nullptr || slot->closing ? -1 : slot->descriptor();
+  StreamSlot* slot = find();
+  if (slot == nullptr || slot->closing) return -1;
+  slot->is_shared = true;
+  return slot->descriptor();
 }
 
 Reactor& Stream::reactor() const {

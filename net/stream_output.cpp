@@ -1,5 +1,7 @@
 #include <eddy/core/canary.h>
 #include <eddy/core/kernel.h>
+#include <eddy/net/connect_attempts_internal.h>
+#include <eddy/net/splice_internal.h>
 #include <eddy/net/stream_internal.h>
 #include <fcntl.h>
 #include <string.h>
@@ -24,7 +26,10 @@ bool StreamSlot::send(Slice&& bytes) {
 }
 
 void StreamSlot::queue(Slice&& bytes) {
-  if (extra_ != nullptr) extra_->queued_in_all += bytes.size();
+  if (extra_ != nullptr) {
+    extra_->queued_in_all += bytes.size();
+    if (has(kParts)) return queue_behind(std::move(bytes));
+  }
   // Not the turn's time: the call may come from outside a turn, long after the last one.
   if (output_.empty() && options_->stall_timeout.count() > 0) last_send_ = reactor_.now();
   try {
@@ -75,13 +80,23 @@ bool StreamSlot::send_marked(Slice&& bytes, std::move_only_function<void(std::er
   return !closing;
 }
 
+// Bytes are counted for as long as somebody waits for one of them.
+void StreamSlot::begin_counting() {
+  if (extra_->counts()) return;
+  extra_->queued_in_all = output_.bytes();
+  extra_->sent_in_all = 0;
+  // What goes through a Splice's pipe is counted in neither.
+  for (Part& part : extra_->parts) {
+    part.at = extra_->queued_in_all;
+    if (part.splice == nullptr) extra_->queued_in_all += part.file.length;
+    extra_->queued_in_all += part.behind.bytes();
+  }
+}
+
 // Of a send that follows. False: no memory.
 bool StreamSlot::mark(size_t bytes, std::move_only_function<void(std::error_code)> done) {
   if (!make_extra()) return false;
-  if (extra_->marks.empty()) {
-    extra_->queued_in_all = output_.bytes();
-    extra_->sent_in_all = 0;
-  }
+  begin_counting();
   try {
     extra_->marks.push_back({extra_->queued_in_all + bytes, std::move(done)});
   } catch (const std::bad_alloc&) {
@@ -110,17 +125,23 @@ void StreamSlot::shutdown_write() {
 void StreamSlot::flush() {
   if (has(kOpening)) [[unlikely]] {
     clear(kOpening);
-    opened();
+    has(kConnecting) ? extra_->attempts->start() : opened();
   }
   if (!held_.empty() || has(kEndArrived)) [[unlikely]]
     deliver_held();
   start_sending();
-  if (extra_ != nullptr && !has(kConnecting)) fire_marks({});  // of sends of no bytes
+  if (extra_ != nullptr && !has(kConnecting)) {
+    fire_marks({});  // of sends of no bytes
+    if (has(kParts)) send_parts();
+    if (has(kInputByHand)) extra_->source_of->on_source_ready();
+  }
   if (closing) return;
   if (has(kSending | kWriteClosing | kClosing)) {
-    if (output_.empty() || (EDDY_CANARY(kHalfCloseDropsData) && has(kWriteClosing))) {
+    if ((output_.empty() && !has(kParts)) ||
+        (EDDY_CANARY(kHalfCloseDropsData) && has(kWriteClosing))) {
       finish_output();
-    } else if (has(kAboveHigh | kWriteClosing | kClosing) || extra_ != nullptr) {
+    } else if (has(kAboveHigh | kWriteClosing | kClosing | kParts) ||
+               (extra_ != nullptr && !extra_->marks.empty())) {
       // What waits for this send to be over must not wait for something else to wake the loop.
       reactor_.operations().await_send();
     }
@@ -160,9 +181,12 @@ void StreamSlot::send_failed(std::error_code reason) {
   if (!peer_gone || kind != DescriptorKind::kSocket || has(kClosing | kEndTold)) return end(reason);
   reason_ = reason;
   output_.clear(reactor_.turn().slices);
-  set(kWriteClosing | kWriteClosed);
+  set(kWriteClosing | kWriteClosed);  // before a Splice's `done` may try to send
+  if (has(kParts)) drop_parts(reason);
+  const bool drain_awaited = has(kAboveHigh) && has(kPausedByUser | kOnHold);
   clear(kAboveHigh | kPausedByOutput | kRelocating);
   reactor_.turn().want_flush(*this);
+  if (drain_awaited) tell_drained();
 }
 
 void StreamSlot::on_send(int result) {
@@ -174,7 +198,9 @@ void StreamSlot::on_send(int result) {
     clear(kRelocating);
     relocate_queue(output_);
   }
-  if (!output_.empty() || has(kWriteClosing | kClosing)) reactor_.turn().want_flush(*this);
+  if (!output_.empty() || has(kWriteClosing | kClosing | kParts)) {
+    reactor_.turn().want_flush(*this);
+  }
 }
 
 void StreamSlot::sent(size_t count) {
@@ -185,27 +211,46 @@ void StreamSlot::sent(size_t count) {
     extra_->sent_in_all += count;
     fire_marks({});
   }
-  if (!has(kAboveHigh) || output_.bytes() > options_->low_watermark_bytes) return;
+  if (has(kAboveHigh)) came_down();
+}
+
+// Perhaps as far as the low watermark.
+void StreamSlot::came_down() {
+  if (queued_bytes() > options_->low_watermark_bytes) return;
   clear(kAboveHigh | kPausedByOutput);
   if (closing) return;
   reactor_.turn().want_flush(*this);  // what was held, and receiving, go on from there
-  if (options_->on_drain && !has(kMute | kClosing)) {
-    Stream self = handle();
-    options_->on_drain(self);
-  }
+  if (has(kParts)) drained_parts();
+  tell_drained();
+}
+
+void StreamSlot::tell_drained() {
+  if (!options_->on_drain || has(kMute | kClosing)) return;
+  Stream self = handle();
+  options_->on_drain(self);
 }
 
 // The queue is empty, and more will not come.
 void StreamSlot::finish_output() {
-  if (release_descriptor && has(kConnecting)) return;  // what is taken over is connected
+  // What is taken over is connected, and nobody confirms what has not been.
+  if (has(kConnecting) && (release_descriptor || has(kConfirming))) return;
+  if (has(kConfirming)) return finish_confirming();
   if (has(kClosing)) return has(kDraining) && !has(kEndTold) ? finish_draining() : end({});
   if (has(kWriteClosed | kConnecting)) return;
-  set(kWriteClosed);
   if (kind == DescriptorKind::kSocket) {
-    reactor_.kernel().shutdown(fd, SHUT_WR);
-  } else if ((reactor_.kernel().get_status_flags(fd) & O_ACCMODE) == O_WRONLY) {
+    end_writing();
+    return;
+  }
+  set(kWriteClosed);
+  if ((reactor_.kernel().get_status_flags(fd) & O_ACCMODE) == O_WRONLY) {
     end({});  // what can only be written is over with that
   }
+}
+
+// 0, or the negative errno of shutdown(2).
+int StreamSlot::end_writing() {
+  set(kWriteClosed | (has(kEndTold | kEndArrived) ? kEndedFirst : 0U));
+  return reactor_.kernel().shutdown(fd, SHUT_WR);
 }
 
 void StreamSlot::fire_marks(std::error_code code) {
@@ -223,6 +268,7 @@ void StreamSlot::fire_marks(std::error_code code) {
 void StreamSlot::relocate(bool all) {
   const TimePoint long_ago = reactor_.turn_time() - kPatience;
   if (held_.bytes() <= kRelocatableBytes || all) relocate_queue(held_);
+  if (has(kParts)) relocate_parts();
   const bool moves = !all || last_send_ > long_ago;
   if ((output_.bytes() > kRelocatableBytes && moves) || has(kRelocating)) return;
   if (!has(kSending)) return relocate_queue(output_);

@@ -1,58 +1,10 @@
-// A server: a Listener, and a Stream for each connection.
-//
-//   eddy::TcpServer server(reactor, {.on_data = [](eddy::Stream& peer, eddy::Slice bytes) {
-//     peer.send(std::move(bytes));
-//   }});
-//   if (auto ok = server.listen("127.0.0.1:7000"); !ok) return eddy::report(ok.error());
-//
-// Ownership: the server owns its listening socket and its connections: destroying it resets nothing
-// but closes them all, without callbacks. It may be destroyed after its reactor, but not used.
-// `close` ends listening alone. Threads: the reactor's alone.
+// The name that Server had while TCP was all it took, for programs that say it.
 #pragma once
 
-#include <eddy/net/listener.h>
-#include <eddy/net/stream.h>
+#include <eddy/net/server.h>
 
 namespace eddy {
 
-struct ServerOptions {
-  size_t max_connections =
-      0;  // above it, new ones wait in the backlog; 0 is as many as there are descriptors
-};
-
-class TcpServer {
- public:
-  TcpServer(Reactor& reactor, StreamOptions stream_options, ServerOptions server_options = {});
-  // Options that other servers, connectors or adopted streams share.
-  TcpServer(Reactor& reactor, SharedStreamOptions stream_options,
-            ServerOptions server_options = {});
-  ~TcpServer();
-  TcpServer(const TcpServer&) = delete;
-  TcpServer& operator=(const TcpServer&) = delete;
-
-  // "127.0.0.1:7000"; port 0 takes a free one, which `local_address` tells. A server listens on one
-  // address at a time: else Errc::kListening.
-  Result<void> listen(std::string_view address, const ListenOptions& options = {});
-  Result<void> listen(const Address& address, const ListenOptions& options = {});
-  // Errc::kClosed while it does not listen.
-  Result<Address> local_address() const;
-
-  size_t connections() const;
-  // Every open connection (`Stream::is_open`), with its state; not one whose close was asked for,
-  // nor one in its on_close. `visit` may close any of them, and the server itself may change.
-  void for_each(const std::function<void(Stream&)>& visit);
-
-  // No new connections; those that stand go on.
-  void close();
-  // No new connections, and those that stand close once their queues are empty and their peers have
-  // it all: where there may be something that they have not taken, sending ends (shutdown(2)), and
-  // what they send is dropped until they end as well. At `deadline` from now at the latest, when
-  // the rest is reset.
-  void drain(std::chrono::nanoseconds deadline);
-
- private:
-  class Connections;
-  std::unique_ptr<Connections> connections_;
-};
+using TcpServer = Server;
 
 }  // namespace eddy

@@ -1,20 +1,19 @@
 #include <eddy/sim/datagram_socket.h>
 #include <eddy/sim/host_kernel.h>
+#include <linux/sock_diag.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <utility>
 
 namespace eddy::sim {
 namespace {
 
 constexpr uint32_t kEverything = POLLIN | POLLOUT | POLLPRI | POLLRDHUP | POLLHUP | POLLERR;
-// What a datagram takes of a buffer besides its bytes, in about the amount of Linux's sk_buff.
-constexpr size_t kDatagramOverhead = 768;
-constexpr size_t kHeaders = 28;  // IPv4's and UDP's
+constexpr size_t kMostSegments = 128;  // UDP_MAX_SEGMENTS
 constexpr uint16_t kFirstEphemeral = 32768;
 constexpr uint16_t kEphemerals = 60999 - 32768 + 1;
-
-size_t cost_of(const std::string& bytes) { return bytes.size() + kDatagramOverhead; }
 
 size_t most_bytes(const Name& destination) {
   return destination.family == AF_INET ? 65'535 - 20 - 8 : 65'535 - 8;
@@ -32,12 +31,13 @@ Name loopback(sa_family_t family) {
   return name;
 }
 
-bool is_broadcast(const Name& name) {
-  return name.family == AF_INET && std::all_of(name.ip.begin(), name.ip.begin() + 4,
-                                               [](uint8_t byte) { return byte == 255; });
-}
-
 }  // namespace
+
+bool DatagramSocket::is_broadcast(const Name& name) {
+  return name.family == AF_INET && (name.ip[0] == 255 || name.ip[0] == 127) &&
+         std::all_of(name.ip.begin() + 1, name.ip.begin() + 4,
+                     [](uint8_t byte) { return byte == 255; });
+}
 
 DatagramSocket::DatagramSocket(Simulation& simulation, HostKernel& host, sa_family_t family)
     : simulation_(simulation), host_(host), family_(family), options_(family, SOCK_DGRAM) {
@@ -53,7 +53,7 @@ size_t DatagramSocket::send_capacity() const {
 // datagram_poll in net/core/datagram.c.
 uint32_t DatagramSocket::readiness() {
   uint32_t events = 0;
-  if (error_ != 0) events |= POLLERR;
+  if (error_ != 0 || !kept_errors_.empty()) events |= POLLERR;
   if (shut_for_receiving_) events |= POLLRDHUP | POLLIN | POLLRDNORM;
   if (shut_for_receiving_ && shut_for_sending_) events |= POLLHUP;
   if (!received_.empty()) events |= POLLIN | POLLRDNORM;
@@ -72,8 +72,8 @@ int DatagramSocket::bind(const sockaddr* address, socklen_t length) {
   Name name;
   if (const int failed = parse(address, length, name); failed != 0) return failed;
   if (is_bound()) return -EINVAL;
-  const bool ours = name.is_any() || name.is_loopback() || is_broadcast(name) ||
-                    simulation_.network->find(host_, name) == &host_;
+  const bool ours = name.is_any() || name.is_for_many() || name.is_loopback() ||
+                    is_broadcast(name) || simulation_.network->find(host_, name) == &host_;
   if (!ours) return -EADDRNOTAVAIL;
   const bool chose_port = name.port != 0;
   if (!chose_port) {
@@ -123,7 +123,7 @@ void DatagramSocket::release() { std::erase(simulation_.network->datagram_socket
 // Which of its host's addresses a datagram to there comes from.
 Name DatagramSocket::source_for(const Name& destination) const {
   Name source = local_;
-  if (source.is_any()) {
+  if (source.is_any() || source.is_for_many()) {
     source = destination.is_loopback() ? loopback(destination.family) : host_.address();
   }
   source.port = local_.port;
@@ -185,10 +185,17 @@ int DatagramSocket::get_option(int level, int name, void* value, socklen_t* leng
     return SocketOptions::answer(std::exchange(error_, 0), value, length);
   }
   if (level == SOL_SOCKET && name == SO_ACCEPTCONN) return SocketOptions::answer(0, value, length);
+  if (level == SOL_SOCKET && name == SO_MEMINFO) {
+    std::array<uint32_t, SK_MEMINFO_VARS> memory = {};
+    memory[SK_MEMINFO_RMEM_ALLOC] = static_cast<uint32_t>(received_cost_);
+    memory[SK_MEMINFO_DROPS] = drops_;
+    return SocketOptions::answer(memory.data(), sizeof memory, value, length);
+  }
   return options_.get(level, name, value, length);
 }
 
 int DatagramSocket::set_option(int level, int name, const void* value, socklen_t length) {
+  if (const auto done = groups_.set_option(level, name, value, length)) return *done;
   return options_.set(level, name, value, length);
 }
 
@@ -216,47 +223,70 @@ ssize_t DatagramSocket::send(const msghdr& message, int flags) {
   std::string bytes(size_of(message.msg_iov, message.msg_iovlen), '\0');
   if (bytes.size() > 65'535) return -EMSGSIZE;
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
-  Name destination;
-  if (const int failed = destination_of(message, destination); failed != 0) return failed;
-  const bool to_all = is_broadcast(destination);
-  HostKernel* to = to_all ? &host_ : simulation_.network->find(host_, destination);
-  if (to == nullptr) return -EHOSTUNREACH;
-  if (to_all && !options_.flag(SOL_SOCKET, SO_BROADCAST)) return -EACCES;
-  if (bytes.size() > most_bytes(destination)) return -EMSGSIZE;
+  Datagram datagram;
+  if (const int failed = destination_of(message, datagram.destination); failed != 0) return failed;
+  datagram.source = source_for(datagram.destination);
+  if (const int failed = read_control(message, options_, datagram); failed != 0) return failed;
+  datagram.bytes = std::move(bytes);
+  HostKernel* to = nullptr;
+  if (const int failed = check(datagram, to); failed != 0) return failed;
   if (error_ != 0) return -std::exchange(error_, 0);
   if (shut_for_sending_) return -EPIPE;
   if (unsent_cost_ >= send_capacity()) return -EAGAIN;
 
-  gather(message.msg_iov, message.msg_iovlen, bytes.data(), bytes.size());
-  const auto size = static_cast<ssize_t>(bytes.size());
-  simulation_.note(host_, "udp send", {local_.port, destination.port, size});
-  if (to_all) {
-    broadcast(destination, bytes);
+  gather(message.msg_iov, message.msg_iovlen, datagram.bytes.data(), datagram.bytes.size());
+  const auto size = static_cast<ssize_t>(datagram.bytes.size());
+  simulation_.note(host_, "udp send", {local_.port, datagram.destination.port, size});
+  if (to == nullptr) {
+    send_to_many(datagram);
   } else {
-    send_to(*to, destination, std::move(bytes), false);
+    send_to(*to, std::move(datagram));
   }
   return size;
 }
 
-// To each host that has a socket, in the order of their numbers; its own among them.
-void DatagramSocket::broadcast(const Name& destination, const std::string& bytes) {
-  std::map<int, HostKernel*> hosts;
-  for (const DatagramSocket* socket : simulation_.network->datagram_sockets) {
-    hosts.emplace(socket->host_.number(), &socket->host_);
+// Whether it can be sent, and to which host; to none in particular if it is for many.
+int DatagramSocket::check(const Datagram& datagram, HostKernel*& to) const {
+  const Name& destination = datagram.destination;
+  const bool to_all = is_broadcast(destination);
+  const bool is_ours = simulation_.network->find(host_, datagram.source) == &host_;
+  if (!is_ours) return -EINVAL;
+  if (!to_all && !destination.is_for_many()) {
+    to = simulation_.network->find(host_, destination);
+    if (to == nullptr) return -EHOSTUNREACH;
   }
-  for (const auto& [number, host] : hosts) send_to(*host, destination, bytes, true);
+  if (to_all && !options_.flag(SOL_SOCKET, SO_BROADCAST)) return -EACCES;
+  const size_t size = datagram.bytes.size();
+  if (size > most_bytes(destination)) return -EMSGSIZE;
+  const size_t segment = datagram.segment_bytes;
+  return segment != 0 && size > segment * kMostSegments ? -EINVAL : 0;
 }
 
-void DatagramSocket::send_to(HostKernel& to, const Name& destination, std::string bytes,
-                             bool is_broadcast) {
-  const size_t cost = cost_of(bytes);
+// To each host that has a socket, in the order of their numbers; its own among them.
+void DatagramSocket::send_to_many(const Datagram& datagram) {
+  const bool is_group = datagram.destination.is_for_many() && !is_broadcast(datagram.destination);
+  const bool is_ipv6 = datagram.destination.family == AF_INET6;
+  const bool loops = !is_group || options_.flag(is_ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                                                is_ipv6 ? IPV6_MULTICAST_LOOP : IP_MULTICAST_LOOP);
+  std::map<int, HostKernel*> hosts;
+  for (const DatagramSocket* socket : simulation_.network->datagram_sockets) {
+    const bool is_own = &socket->host_ == &host_;
+    if (is_own ? !loops : datagram.ttl == 0 || datagram.destination.is_loopback()) continue;
+    if (is_group && !socket->groups_.is_member(datagram.destination)) continue;
+    hosts.emplace(socket->host_.number(), &socket->host_);
+  }
+  for (const auto& [number, host] : hosts) send_to(*host, datagram);
+}
+
+void DatagramSocket::send_to(HostKernel& to, Datagram datagram) {
+  const size_t cost = cost_of(datagram);
+  if (datagram.segment_bytes >= datagram.bytes.size()) datagram.segment_bytes = 0;
+  datagram.is_local = &to == &host_;
   const auto packet = std::make_shared<const Packet>(
-      Packet{.datagram = {source_for(destination), std::move(bytes)},
-             .destination = destination,
+      Packet{.datagram = std::move(datagram),
              .from = &host_,
              .to = &to,
-             .sender = std::static_pointer_cast<DatagramSocket>(shared_from_this()),
-             .is_broadcast = is_broadcast});
+             .sender = std::static_pointer_cast<DatagramSocket>(shared_from_this())});
   const LinkState& link = simulation_.network->link(host_, to);
   if (simulation_.tape.chance(link.loss)) {
     simulation_.faults.count(Fault::kDatagramLost);
@@ -290,94 +320,8 @@ void DatagramSocket::put_on_link(Simulation& simulation, const PacketRef& packet
     simulation.faults.count(Fault::kDatagramLost);
     return simulation.note(*packet->from, "udp lost", {packet->datagram.source.port});
   }
-  int64_t in_any_order = 0;
-  network.carry(*packet->from, *packet->to, packet->datagram.bytes.size() + kHeaders, in_any_order,
-                [&simulation, packet] { arrive(simulation, packet); });
-}
-
-// --- Receiving
-
-int DatagramSocket::match(const HostKernel& host, const Name& destination,
-                          const Name& source) const {
-  if (&host != &host_ || local_.port != destination.port) return 0;
-  if (connected_ && peer_ != source) return 0;
-  const int particular = connected_ ? 4 : 0;
-  if (local_.family == destination.family && local_.ip == destination.ip) return particular + 2;
-  const bool hears_family =
-      local_.family == destination.family || !options_.flag(IPPROTO_IPV6, IPV6_V6ONLY);
-  if (local_.is_any() && hears_family) return particular + 1;
-  return connected_ && is_broadcast(destination) ? particular : 0;
-}
-
-// The best fitting socket gets it, and of several the youngest; those that share a port by
-// SO_REUSEPORT share the senders as well. A broadcast is for all.
-void DatagramSocket::arrive(Simulation& simulation, const PacketRef& packet) {
-  std::vector<std::shared_ptr<DatagramSocket>> best;
-  int best_match = 1;
-  for (DatagramSocket* socket : simulation.network->datagram_sockets) {
-    const int match = socket->match(*packet->to, packet->destination, packet->datagram.source);
-    if (match == 0 || (match < best_match && !packet->is_broadcast)) continue;
-    if (match > best_match && !packet->is_broadcast) best.clear();
-    best_match = std::max(match, best_match);
-    best.push_back(std::static_pointer_cast<DatagramSocket>(socket->shared_from_this()));
-  }
-  if (packet->is_broadcast) {
-    for (const auto& socket : best) socket->enqueue(packet->datagram);
-  } else if (best.empty()) {
-    answer_unreachable(simulation, packet);
-  } else if (best.back()->options_.flag(SOL_SOCKET, SO_REUSEPORT)) {
-    best[packet->datagram.source.port % best.size()]->enqueue(packet->datagram);
-  } else {
-    best.back()->enqueue(packet->datagram);
-  }
-}
-
-void DatagramSocket::enqueue(const Datagram& datagram) {
-  const size_t cost = cost_of(datagram.bytes);
-  const auto capacity = static_cast<size_t>(options_.number(SOL_SOCKET, SO_RCVBUF));
-  if (received_cost_ + cost > capacity) {
-    return simulation_.note(host_, "udp dropped", {local_.port});
-  }
-  received_cost_ += cost;
-  received_.push_back(datagram);
-  wake(POLLIN | POLLRDNORM);
-}
-
-// ICMP port unreachable (RFC 1122, 4.1.3.3): a connected socket is told, no other.
-void DatagramSocket::answer_unreachable(Simulation& simulation, const PacketRef& packet) {
-  Network& network = *simulation.network;
-  if (network.is_shut(network.link(*packet->to, *packet->from))) return;
-  int64_t in_any_order = 0;
-  network.carry(*packet->to, *packet->from, 2 * kHeaders, in_any_order, [packet] {
-    const auto sender = packet->sender.lock();
-    if (sender == nullptr || !sender->connected_ || sender->peer_ != packet->destination) return;
-    sender->error_ = ECONNREFUSED;
-    sender->wake(POLLERR);
-  });
-}
-
-ssize_t DatagramSocket::receive(msghdr& message, int flags) {
-  if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
-  if (error_ != 0) return -std::exchange(error_, 0);
-  message.msg_flags = 0;
-  message.msg_controllen = 0;
-  if (received_.empty()) {
-    // One that was shut tells its end only to who would have waited.
-    const bool may_wait = blocks() && (flags & MSG_DONTWAIT) == 0;
-    return shut_for_receiving_ && may_wait ? 0 : -EAGAIN;
-  }
-  const Datagram& next = received_.front();
-  const size_t size = next.bytes.size();
-  const size_t taken = scatter(message.msg_iov, message.msg_iovlen, next.bytes.data(), size);
-  if (message.msg_name != nullptr) {
-    next.source.store(family_, static_cast<sockaddr*>(message.msg_name), &message.msg_namelen);
-  }
-  if (taken < size) message.msg_flags |= MSG_TRUNC;
-  if ((flags & MSG_PEEK) == 0) {
-    received_cost_ -= cost_of(next.bytes);
-    received_.pop_front();
-  }
-  return static_cast<ssize_t>((flags & MSG_TRUNC) != 0 ? size : taken);
+  network.carry(*packet->from, *packet->to, packet->datagram.bytes.size() + kDatagramHeaders,
+                nullptr, [&simulation, packet] { arrive(simulation, packet); });
 }
 
 FileRef make_datagram_socket(Simulation& simulation, HostKernel& host, int family) {

@@ -20,7 +20,7 @@ enum class Fault : uint8_t {
   kEventsSplit,        // a wait gives fewer events than there are
   kShortSend,          // a send takes a part of what there is room for
   kSmallSegments,      // bytes arrive in pieces of any size
-  kNoMemory,           // ENOMEM or ENOBUFS from set-up calls; map_memory fails
+  kNoMemory,           // ENOMEM or ENOBUFS from set-up calls and zero-copy sends; map_memory fails
   kNoDescriptors,      // EMFILE or ENFILE
   // Accept
   kAcceptAborted,    // ECONNABORTED, EPROTO, EPERM, ENETDOWN, EHOSTUNREACH: the connection is lost

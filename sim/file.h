@@ -104,6 +104,8 @@ class Socket : public File {
   // recvmsg(2) and sendmsg(2). The flags MSG_DONTWAIT and MSG_NOSIGNAL say nothing new here.
   virtual ssize_t receive(msghdr& message, int flags) = 0;
   virtual ssize_t send(const msghdr& message, int flags) = 0;
+  // What stopped a recvmmsg(2) that had received something is told by the next call.
+  virtual void keep_error(int /*error*/) {}
 };
 
 // The total of the pieces' lengths.

@@ -1,6 +1,5 @@
 #include <eddy/sim/event_counter.h>
 #include <eddy/sim/host_kernel.h>
-#include <eddy/sim/pipe.h>
 #include <eddy/sim/tcp_socket.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -76,6 +75,7 @@ void HostKernel::kill() {
   simulation_.note(*this, "kill", {});
   simulation_.bury(*this);
   has_died_ = true;
+  ++process_;
   for (FileRef& file : files_) std::exchange(file, nullptr);
   open_ = 0;
 }
@@ -106,18 +106,22 @@ int HostKernel::descriptor_kind(int fd) {
   return found == nullptr ? -EBADF : static_cast<int>(found->kind());
 }
 
-int HostKernel::pipe(int descriptors[2], int flags) {
-  auto [reader, writer] = make_pipe(simulation_, *this);
-  const int from = install_with(std::move(reader), flags);
-  if (from < 0) return from;
-  const int to = install_with(std::move(writer), flags);
-  if (to < 0) {
-    close_descriptor(from);
-    return to;
-  }
-  descriptors[0] = from;
-  descriptors[1] = to;
+int HostKernel::lstat(const char* path, struct stat* status) {
+  enter_call();
+  if (files.find(path) == nullptr) return local_names.status(path, *status);
+  *status = {};
+  status->st_mode = S_IFREG | 0644;
   return 0;
+}
+
+int HostKernel::unlink(const char* path) {
+  enter_call();
+  return files.unlink(path) == 0 ? 0 : local_names.unlink(path);
+}
+
+int HostKernel::chmod(const char* path, uint32_t mode) {
+  enter_call();
+  return local_names.set_mode(path, mode);
 }
 
 // --- Wake-ups and signals
@@ -158,6 +162,16 @@ int HostKernel::close_signal(int signal_number, int fd) {
   return -EBADF;
 }
 
+// --- Chance
+
+ssize_t HostKernel::getrandom(void* data, size_t size) {
+  constexpr uint64_t kBytes = 256;
+  for (size_t i = 0; i < size; ++i) {
+    static_cast<uint8_t*>(data)[i] = static_cast<uint8_t>(simulation_.tape.draw(kBytes));
+  }
+  return static_cast<ssize_t>(size);
+}
+
 // --- Memory
 
 void* HostKernel::map_memory(size_t size) {
@@ -177,6 +191,21 @@ void HostKernel::unmap_memory(void* memory, size_t size) {
 
 void HostKernel::discard_memory(void* memory, size_t size) {
   ::madvise(memory, size, MADV_DONTNEED);
+}
+
+// --- CPUs
+
+int HostKernel::get_affinity(unsigned long* mask, size_t bytes) {
+  if (bytes < sizeof cpus_ || bytes % sizeof cpus_ != 0) return -EINVAL;
+  *mask = cpus_;
+  return sizeof cpus_;
+}
+
+int HostKernel::set_affinity(const unsigned long* mask, size_t bytes) {
+  const unsigned long chosen = bytes < sizeof cpus_ ? 0 : *mask & kCpus;
+  if (chosen == 0) return -EINVAL;
+  cpus_ = chosen;
+  return 0;
 }
 
 }  // namespace eddy::sim

@@ -24,17 +24,6 @@ std::shared_ptr<Socket> HostKernel::find_socket(int fd, int& error) const {
   return error != 0 ? nullptr : std::shared_ptr<Socket>(found, found->socket());
 }
 
-template <typename Attempt>
-ssize_t HostKernel::blocking(const File& file, bool may_block, Attempt&& attempt) {
-  ssize_t result = attempt();
-  if (result != -EAGAIN || !may_block || !file.blocks()) return result;
-  const auto waited = simulation_.wait(Simulation::kNever, [&] {
-    result = attempt();
-    return result != -EAGAIN;
-  });
-  return waited == Simulation::Waited::kDeadlocked ? -EDEADLK : result;
-}
-
 // Where a descriptor blocks, until all has gone: send(2).
 template <typename Send>
 ssize_t HostKernel::blocking_send(const File& file, const iovec* pieces, size_t count,
@@ -229,7 +218,7 @@ ssize_t HostKernel::recvmsg(int fd, msghdr* message, int flags) {
   if (socket == nullptr) return error;
   if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
   const msghdr asked = *message;
-  const ssize_t result = blocking(*socket, (flags & MSG_DONTWAIT) == 0, [&] {
+  const ssize_t result = blocking(*socket, (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) == 0, [&] {
     *message = asked;
     return socket->receive(*message, flags);
   });
@@ -256,6 +245,55 @@ ssize_t HostKernel::sendmsg(int fd, const msghdr* message, int flags) {
       });
   simulation_.note(*this, "send", {fd, result});
   return result;
+}
+
+// Where a descriptor blocks, for each; with MSG_WAITFORONE for the first alone.
+int HostKernel::recvmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  enter_call();
+  int error = 0;
+  const auto socket = find_socket(fd, error);
+  if (socket == nullptr) return error;
+  if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
+  unsigned received = 0;
+  for (; received < count; ++received) {
+    mmsghdr& next = messages[received];
+    const bool waits =
+        (flags & MSG_DONTWAIT) == 0 && (received == 0 || (flags & MSG_WAITFORONE) == 0);
+    const msghdr asked = next.msg_hdr;
+    const ssize_t result = blocking(*socket, waits, [&] {
+      next.msg_hdr = asked;
+      return socket->receive(next.msg_hdr, flags);
+    });
+    if (result >= 0) {
+      next.msg_len = static_cast<unsigned>(result);
+      continue;
+    }
+    if (received == 0) return static_cast<int>(result);
+    if (result != -EAGAIN) socket->keep_error(static_cast<int>(-result));
+    break;
+  }
+  simulation_.note(*this, "recvmmsg", {fd, received});
+  return static_cast<int>(received);
+}
+
+// What stops a later one is lost, as Linux has it.
+int HostKernel::sendmmsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  enter_call();
+  int error = 0;
+  const auto socket = find_socket(fd, error);
+  if (socket == nullptr) return error;
+  if (simulation_.strikes(Fault::kInterrupted, *this)) return -EINTR;
+  unsigned sent = 0;
+  for (; sent < count; ++sent) {
+    mmsghdr& next = messages[sent];
+    const ssize_t result = blocking(*socket, (flags & MSG_DONTWAIT) == 0,
+                                    [&] { return socket->send(next.msg_hdr, flags); });
+    if (result < 0 && sent == 0) return static_cast<int>(result);
+    if (result < 0) break;
+    next.msg_len = static_cast<unsigned>(result);
+  }
+  simulation_.note(*this, "sendmmsg", {fd, sent});
+  return static_cast<int>(sent);
 }
 
 ssize_t HostKernel::read(int fd, void* data, size_t size) {

@@ -102,6 +102,7 @@ int LocalSocket::bind(const sockaddr* address, socklen_t length) {
     return failed;
   }
   if (!name_.empty()) return -EINVAL;
+  if (host_.files.find(name) != nullptr) return -EADDRINUSE;
   const int failed = host_.local_names.bind(name, self());
   if (failed != 0) return failed;
   name_ = std::move(name);
@@ -115,7 +116,7 @@ int LocalSocket::listen(int backlog) {
   const size_t before =
       std::exchange(backlog_, std::min(static_cast<unsigned>(backlog), kMostBacklog));
   state_ = State::kListening;
-  credentials_ = {.pid = host_.process_id(), .uid = 0, .gid = 0};
+  credentials_ = {.pid = host_.process_id(), .uid = host_.user, .gid = 0};
   if (backlog_ > before) room_came();
   return 0;
 }
@@ -180,7 +181,7 @@ void LocalSocket::join(const Ref& one, const Ref& other) {
   for (const auto& [socket, peer] : {std::pair{one, other}, std::pair{other, one}}) {
     socket->peer_ = peer;
     socket->state_ = State::kConnected;
-    socket->credentials_ = {.pid = socket->host_.process_id(), .uid = 0, .gid = 0};
+    socket->credentials_ = {.pid = socket->host_.process_id(), .uid = socket->host_.user, .gid = 0};
   }
 }
 

@@ -42,6 +42,7 @@ class LocalSocket final : public Socket {
   int set_option(int level, int name, const void* value, socklen_t length) override;
   ssize_t receive(msghdr& message, int flags) override;
   ssize_t send(const msghdr& message, int flags) override;
+  void keep_error(int error) override { error_ = error; }
 
   // socketpair(2)
   static void join(const std::shared_ptr<LocalSocket>& one,

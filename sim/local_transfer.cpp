@@ -98,7 +98,8 @@ ssize_t LocalSocket::send_datagram(const msghdr& message, std::vector<FileRef> r
   if (target->state_ == State::kConnected && !target->has_peer(*this)) return -EPERM;
   if (target->shut_for_receiving_) return -EPIPE;
   if (target->is_full_for(*this)) {
-    wait_for_room(*target);
+    // Who is not connected to it is not told when it has room (unix_dgram_sendmsg).
+    if (has_peer(*target)) wait_for_room(*target);
     return -EAGAIN;
   }
   const auto size = static_cast<ssize_t>(bytes.size());

@@ -128,7 +128,7 @@ bool Network::is_shut(const LinkState& link) const {
 }
 
 void Network::carry(const HostKernel& from, const HostKernel& to, size_t bytes,
-                    int64_t& not_before_ns, InlineFunction<void()> then) {
+                    int64_t* not_before_ns, InlineFunction<void()> then) {
   if (&from != &to) {
     if (simulation_.strikes(Fault::kClogged, from)) clog(from, to, trouble_ends());
     if (simulation_.strikes(Fault::kPartitioned, from)) {
@@ -138,7 +138,7 @@ void Network::carry(const HostKernel& from, const HostKernel& to, size_t bytes,
     }
   }
   LinkState& link = this->link(from, to);
-  if (is_shut(link)) return link.held.push_back({bytes, &not_before_ns, std::move(then)});
+  if (is_shut(link)) return link.held.push_back({bytes, not_before_ns, std::move(then)});
   int64_t at = std::max(simulation_.now_ns(), link.busy_until_ns);
   if (link.bytes_per_second != 0) {
     at += static_cast<int64_t>(bytes * 1'000'000'000 / link.bytes_per_second);
@@ -147,8 +147,8 @@ void Network::carry(const HostKernel& from, const HostKernel& to, size_t bytes,
   at = Simulation::later(at, link.latency_ns);
   if (link.jitter_ns > 0) at += simulation_.tape.between(0, link.jitter_ns);
   if (simulation_.strikes(Fault::kDelayed, from)) at += simulation_.tape.between(1, 50'000'000);
-  not_before_ns = std::max(not_before_ns, at);
-  simulation_.schedule.at(not_before_ns, std::move(then));
+  if (not_before_ns != nullptr) at = *not_before_ns = std::max(*not_before_ns, at);
+  simulation_.schedule.at(at, std::move(then));
 }
 
 int64_t Network::trouble_ends() {
@@ -181,7 +181,7 @@ void Network::heal() {
 void Network::open(const HostKernel& from, const HostKernel& to, LinkState& link) {
   if (is_shut(link)) return;
   for (Held& held : std::exchange(link.held, {})) {
-    carry(from, to, held.bytes, *held.not_before_ns, std::move(held.then));
+    carry(from, to, held.bytes, held.not_before_ns, std::move(held.then));
   }
 }
 

@@ -47,7 +47,7 @@ struct Name {
 // What a shut link keeps until it opens.
 struct Held {
   size_t bytes;
-  int64_t* not_before_ns;
+  int64_t* not_before_ns;  // null: in no order
   InlineFunction<void()> then;
 };
 
@@ -73,10 +73,10 @@ class Network {
 
   LinkState& link(const HostKernel& from, const HostKernel& to);
   int64_t default_latency_ns = 100'000;
-  // `then` happens when `bytes` that leave now have all arrived, and not before `not_before_ns`,
+  // `then` happens when `bytes` that leave now have all arrived, and not before `*not_before_ns`,
   // which becomes that moment: what is carried with the same one stays in order. It must stay where
-  // it is for as long as `then` lives.
-  void carry(const HostKernel& from, const HostKernel& to, size_t bytes, int64_t& not_before_ns,
+  // it is for as long as `then` lives. Null: in no order.
+  void carry(const HostKernel& from, const HostKernel& to, size_t bytes, int64_t* not_before_ns,
              InlineFunction<void()> then);
   bool is_shut(const LinkState& link) const;
   void cut(const HostKernel& a, const HostKernel& b, bool cut);

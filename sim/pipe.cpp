@@ -4,13 +4,17 @@
 #include <eddy/sim/simulation.h>
 
 #include <algorithm>
+#include <bit>
 #include <deque>
+#include <string>
+#include <string_view>
 
 namespace eddy::sim {
 namespace {
 
 constexpr size_t kPageSize = 4096;
 constexpr size_t kPages = 16;
+constexpr int kMostBytes = 1 << 20;  // fs.pipe-max-size
 
 // A page that holds bytes: they begin somewhere in it, and end at `end`.
 struct Page {
@@ -19,8 +23,11 @@ struct Page {
 };
 
 struct Pipe {
-  bool is_full() const { return pages.size() == kPages; }
+  bool is_full() const { return pages.size() >= most_pages; }
+  size_t room() const { return is_full() ? 0 : (most_pages - pages.size()) * kPageSize; }
+  void take(size_t count);
 
+  size_t most_pages = kPages;
   std::deque<Page> pages;
   ByteQueue bytes;
   File* reader = nullptr;  // null: closed
@@ -44,6 +51,7 @@ class PipeReader final : public File {
   }
   ssize_t write(const iovec* /*pieces*/, int /*count*/) override { return -EBADF; }
   ssize_t read(void* data, size_t size) override;
+  Pipe& pipe() { return *pipe_; }
 
  private:
   const std::shared_ptr<Pipe> pipe_;
@@ -67,6 +75,7 @@ class PipeWriter final : public File {
   }
   ssize_t read(void* /*data*/, size_t /*size*/) override { return -EBADF; }
   ssize_t write(const iovec* pieces, int count) override;
+  Pipe& pipe() { return *pipe_; }
 
  private:
   Simulation& simulation_;
@@ -74,22 +83,26 @@ class PipeWriter final : public File {
   const std::shared_ptr<Pipe> pipe_;
 };
 
+// The first bytes have been read: the writer is told when that makes room.
+void Pipe::take(size_t count) {
+  const bool was_full = is_full();
+  bytes.drop(count);
+  while (count != 0) {
+    Page& page = pages.front();
+    const size_t part = std::min(count, page.size);
+    page.size -= part;
+    count -= part;
+    if (page.size == 0) pages.pop_front();
+  }
+  if (was_full && !is_full() && writer != nullptr) writer->wake(POLLOUT);
+}
+
 ssize_t PipeReader::read(void* data, size_t size) {
   if (size == 0) return 0;
   if (pipe_->pages.empty()) return pipe_->writer == nullptr ? 0 : -EAGAIN;
-
-  const bool was_full = pipe_->is_full();
   const size_t taken = std::min(size, pipe_->bytes.size());
   memcpy(data, pipe_->bytes.data(), taken);
-  pipe_->bytes.drop(taken);
-  for (size_t left = taken; left != 0;) {
-    Page& page = pipe_->pages.front();
-    const size_t part = std::min(left, page.size);
-    page.size -= part;
-    left -= part;
-    if (page.size == 0) pipe_->pages.pop_front();
-  }
-  if (was_full && !pipe_->is_full() && pipe_->writer != nullptr) pipe_->writer->wake(POLLOUT);
+  pipe_->take(taken);
   return static_cast<ssize_t>(taken);
 }
 
@@ -99,7 +112,7 @@ ssize_t PipeWriter::write(const iovec* pieces, int count) {
   if (pipe_->reader == nullptr) return -EPIPE;
 
   std::deque<Page>& pages = pipe_->pages;
-  size_t room = (kPages - pages.size()) * kPageSize;
+  size_t room = pipe_->room();
   // What does not fill a page goes to the end of the last one, if it fits there whole.
   const size_t odd = size % kPageSize;
   const bool joins = odd != 0 && !pages.empty() && pages.back().end + odd <= kPageSize;
@@ -133,7 +146,55 @@ ssize_t PipeWriter::write(const iovec* pieces, int count) {
   return static_cast<ssize_t>(size);
 }
 
+// Pages that are full to their ends: nothing is added to what was spliced in.
+void splice_in(Pipe& pipe, std::string_view bytes) {
+  for (size_t left = bytes.size(); left != 0;) {
+    const size_t part = std::min(left, kPageSize);
+    pipe.pages.push_back({part, kPageSize});
+    left -= part;
+  }
+  pipe.bytes.push(bytes);
+  pipe.reader->wake(POLLIN);
+}
+
 }  // namespace
+
+int resize_pipe(File& end, int size) {
+  auto* reader = dynamic_cast<PipeReader*>(&end);
+  Pipe& pipe = reader != nullptr ? reader->pipe() : dynamic_cast<PipeWriter&>(end).pipe();
+  if (size < 0) return -EINVAL;
+  if (size > kMostBytes) return -EPERM;
+  const size_t pages =
+      std::bit_ceil(std::max<size_t>((static_cast<size_t>(size) + kPageSize - 1) / kPageSize, 1));
+  if (pages < pipe.pages.size()) return -EBUSY;
+  pipe.most_pages = pages;
+  return static_cast<int>(pages * kPageSize);
+}
+
+ssize_t fill_pipe(File& from, File& to, size_t size) {
+  auto* writer = dynamic_cast<PipeWriter*>(&to);
+  if (writer == nullptr) return to.kind() == DescriptorKind::kPipe ? -EBADF : -EINVAL;
+  Pipe& pipe = writer->pipe();
+  if (pipe.reader == nullptr) return -EPIPE;
+  size = std::min(size, pipe.room());
+  if (size == 0) return -EAGAIN;
+  std::string bytes(size, '\0');
+  const ssize_t count = from.read(bytes.data(), size);
+  if (count > 0) splice_in(pipe, std::string_view(bytes).substr(0, static_cast<size_t>(count)));
+  return count;
+}
+
+ssize_t empty_pipe(File& from, File& to, size_t size) {
+  auto* reader = dynamic_cast<PipeReader*>(&from);
+  if (reader == nullptr) return from.kind() == DescriptorKind::kPipe ? -EBADF : -EINVAL;
+  Pipe& pipe = reader->pipe();
+  if (pipe.pages.empty()) return pipe.writer == nullptr ? 0 : -EAGAIN;
+  const iovec piece = {const_cast<char*>(pipe.bytes.data()),  // NOLINT: iovec's type
+                       std::min(size, pipe.bytes.size())};
+  const ssize_t count = to.write(&piece, 1);
+  if (count > 0) pipe.take(static_cast<size_t>(count));
+  return count;
+}
 
 std::pair<FileRef, FileRef> make_pipe(Simulation& simulation, HostKernel& host) {
   const auto pipe = std::make_shared<Pipe>();

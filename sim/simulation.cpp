@@ -1,5 +1,6 @@
 #include <eddy/core/check.h>
 #include <eddy/sim/host_kernel.h>
+#include <eddy/sim/name_server.h>
 #include <eddy/sim/network.h>
 #include <eddy/sim/simulation.h>
 #include <eddy/sim/tcp_socket.h>
@@ -26,7 +27,8 @@ std::string seconds(int64_t ns) {
 Simulation::Simulation(uint64_t seed_of_world, Tape tape_of_world)
     : seed(seed_of_world),
       tape(std::move(tape_of_world)),
-      network(std::make_unique<Network>(*this)) {}
+      network(std::make_unique<Network>(*this)),
+      names(std::make_unique<NameServer>()) {}
 
 Simulation::~Simulation() = default;
 
@@ -90,6 +92,14 @@ void Simulation::stall(const HostKernel& host, int64_t until_ns) {
     }
   }
   schedule.at(until_ns, [] {});
+}
+
+int64_t Simulation::stalled_until_ns(const HostKernel& host) const {
+  int64_t until = 0;
+  for (const auto& driven : loops_) {
+    if (driven->host == &host) until = std::max(until, driven->stalled_until_ns);
+  }
+  return until;
 }
 
 void Simulation::bury(const HostKernel& host) {

@@ -23,6 +23,7 @@
 namespace eddy::sim {
 
 class HostKernel;
+class NameServer;
 class Network;
 
 class Simulation {
@@ -45,6 +46,7 @@ class Simulation {
   Trace trace;
   Schedule schedule;
   std::unique_ptr<Network> network;
+  std::unique_ptr<NameServer> names;
 
   int64_t now_ns() const { return now_ns_; }
   // At the end of time rather than past it.
@@ -72,6 +74,7 @@ class Simulation {
   void bury(const HostKernel& host);
   // The host's loops make no turns until then.
   void stall(const HostKernel& host, int64_t until_ns);
+  int64_t stalled_until_ns(const HostKernel& host) const;
 
   // --- Time
   // What is due by now happens. Called at the beginning of each system call.

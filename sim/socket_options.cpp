@@ -46,15 +46,34 @@ constexpr SocketOption kTable[] = {
     {SOL_SOCKET, SO_BROADCAST, kFlag},
     {SOL_SOCKET, SO_OOBINLINE, kFlag},
     {SOL_SOCKET, SO_DONTROUTE, kFlag},
+    {SOL_SOCKET, SO_TIMESTAMPNS, kFlag},
     {SOL_SOCKET, SO_ZEROCOPY, kNumber, 0, 0, 1},
     {SOL_SOCKET, SO_RCVLOWAT, kNumber, 1},
     {SOL_SOCKET, SO_INCOMING_CPU, kNumber, -1},
     {SOL_SOCKET, SO_BUSY_POLL, kNumber, 0, 0},
+    {SOL_SOCKET, SO_PRIORITY, kNumber, 0},
+    {SOL_SOCKET, SO_MARK, kNumber, 0},
     {IPPROTO_IP, IP_TOS, kNumber, 0, 0, 255},
     {IPPROTO_IP, IP_TTL, kNumber, 64, 1, 255},
     {IPPROTO_IP, IP_FREEBIND, kFlag},
     {IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, kFlag},
+    {IPPROTO_IP, IP_PKTINFO, kFlag},
+    {IPPROTO_IP, IP_RECVTTL, kFlag},
+    {IPPROTO_IP, IP_RECVTOS, kFlag},
+    {IPPROTO_IP, IP_RECVERR, kFlag},
+    {IPPROTO_IP, IP_MULTICAST_TTL, kNumber, 1, 0, 255},
+    {IPPROTO_IP, IP_MULTICAST_LOOP, kFlag, 1},
     {IPPROTO_IPV6, IPV6_V6ONLY, kFlag},
+    {IPPROTO_IPV6, IPV6_RECVPKTINFO, kFlag},
+    {IPPROTO_IPV6, IPV6_RECVHOPLIMIT, kFlag},
+    {IPPROTO_IPV6, IPV6_RECVTCLASS, kFlag},
+    {IPPROTO_IPV6, IPV6_RECVERR, kFlag},
+    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, kNumber, 64, 0, 255},
+    {IPPROTO_IPV6, IPV6_TCLASS, kNumber, 0, 0, 255},
+    {IPPROTO_IPV6, IPV6_MULTICAST_HOPS, kNumber, 1, 0, 255},
+    {IPPROTO_IPV6, IPV6_MULTICAST_LOOP, kFlag, 1},
+    {IPPROTO_UDP, kUdpSegment, kNumber, 0, 0, 65'535},
+    {IPPROTO_UDP, kUdpGro, kFlag},
     {IPPROTO_TCP, TCP_NODELAY, kFlag},
     {IPPROTO_TCP, TCP_CORK, kFlag},
     {IPPROTO_TCP, TCP_QUICKACK, kFlag, 1},
@@ -65,6 +84,8 @@ constexpr SocketOption kTable[] = {
     {IPPROTO_TCP, TCP_USER_TIMEOUT, kNumber, 0, 0},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, kNumber, 0, 0},
     {IPPROTO_TCP, TCP_NOTSENT_LOWAT, kNumber, -1},
+    {IPPROTO_TCP, TCP_FASTOPEN, kNumber, 0, 0},
+    {IPPROTO_TCP, TCP_FASTOPEN_CONNECT, kNumber, 0, 0, 1},
 };
 
 bool is_tcp(int domain, int type) { return domain != AF_UNIX && type == SOCK_STREAM; }
@@ -90,6 +111,10 @@ SocketOptions::SocketOptions(int domain, int type) : domain_(domain), type_(type
 
 int SocketOptions::get(int level, int name, void* value, socklen_t* length) const {
   if (domain_ == AF_UNIX && level != SOL_SOCKET) return -EOPNOTSUPP;
+  if (level == SOL_SOCKET && name == SO_PEERCRED) {  // nobody's, but for Unix sockets
+    const ucred nobody = {.pid = 0, .uid = static_cast<uid_t>(-1), .gid = static_cast<gid_t>(-1)};
+    return answer(&nobody, sizeof nobody, value, length);
+  }
   const SocketOption* option = find(level, name);
   if (option == nullptr) return -ENOPROTOOPT;
   const int number = values_[static_cast<size_t>(option - kTable)];

@@ -14,6 +14,10 @@
 
 namespace eddy::sim {
 
+// Which older headers lack.
+inline constexpr int kUdpSegment = 103;  // UDP_SEGMENT
+inline constexpr int kUdpGro = 104;      // UDP_GRO
+
 class SocketOptions {
  public:
   // As for socket(2): the family and the type (without flags).
@@ -37,7 +41,7 @@ class SocketOptions {
   }
 
  private:
-  static constexpr size_t kOptions = 31;
+  static constexpr size_t kOptions = 52;
 
   bool has_level(int level) const;
   const struct SocketOption* find(int level, int name) const;

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <eddy/sim/checksum.h>
+
 namespace eddy::sim {
 namespace {
 
@@ -10,13 +12,14 @@ constexpr int64_t kSecondNs = 1'000'000'000;
 constexpr int kSynAttempts = 7;                        // tcp(7), tcp_syn_retries: some 127 s in all
 constexpr int64_t kRetransmitForNs = 924 * kSecondNs;  // tcp(7), tcp_retries2
 constexpr size_t kLargestSegment = 64 * 1024;
+constexpr int64_t kLatestNotificationNs = 900'000'000;
 
 }  // namespace
 
 template <typename Then>
 void TcpConnection::at_arrival(TcpSide& from, size_t bytes, Then&& then) {
   simulation_.network->carry(
-      *from.host, *other(from).host, bytes, from.last_arrival_ns,
+      *from.host, *other(from).host, bytes, &from.last_arrival_ns,
       [self = shared_from_this(), then = std::forward<Then>(then)]() mutable { then(*self); });
 }
 
@@ -156,7 +159,7 @@ void TcpConnection::segment_arrives(TcpSide& to, const std::string& bytes,
     to.received.push(bytes);
   }
   ++to.segments_received;
-  simulation_.network->carry(*to.host, *from.host, 0, acknowledgement_order_,
+  simulation_.network->carry(*to.host, *from.host, 0, &acknowledgement_order_,
                              [self = shared_from_this(), &from, count = bytes.size()] {
                                self->acknowledged(from, count);
                              });
@@ -165,7 +168,9 @@ void TcpConnection::segment_arrives(TcpSide& to, const std::string& bytes,
 
 void TcpConnection::acknowledged(TcpSide& from, size_t count) {
   from.in_flight -= std::min(count, from.in_flight);
+  from.bytes_acknowledged += count;
   if (from.dead) return;
+  let_go(from);
   const size_t used = from.to_send.size() + from.in_flight;
   if (from.wants_space && (from.send_capacity - std::min(used, from.send_capacity)) * 2 >= used) {
     from.wants_space = false;
@@ -175,11 +180,54 @@ void TcpConnection::acknowledged(TcpSide& from, size_t count) {
   maybe_forget();
 }
 
+// Loopback copies (skb_orphan_frags_rx).
+void TcpConnection::keep_in_place(TcpSide& from, const msghdr& message, size_t size) {
+  const bool is_loopback = other(from).host == from.host;
+  InPlaceSend send = {
+      .number = from.sends_in_place++,
+      .end = from.bytes_sent,
+      .was_copied = simulation_.strikes(Fault::kZeroCopyCopied, *from.host) || is_loopback,
+      .process = from.host->process(),
+      .checksum = 0,
+      .pieces = InPlaceSend::first_of(message, size)};
+  send.checksum = checksum_of(send.pieces);
+  from.in_place.push_back(std::move(send));
+}
+
+// Of what is acknowledged, or will never be.
+void TcpConnection::let_go(TcpSide& from) {
+  while (!from.in_place.empty() &&
+         (from.dead || from.in_place.front().end <= from.bytes_acknowledged)) {
+    InPlaceSend send = std::move(from.in_place.front());
+    from.in_place.pop_front();
+    if (!simulation_.strikes(Fault::kZeroCopyLate, *from.host)) {
+      notify(*from.host, from.socket, send);
+      continue;
+    }
+    // The socket may have left the connection by then, and be told all the same.
+    const auto file =
+        from.socket == nullptr ? std::weak_ptr<File>() : from.socket->weak_from_this();
+    simulation_.after(simulation_.tape.between(10'000'000, kLatestNotificationNs),
+                      [self = shared_from_this(), &from, file, send = std::move(send)] {
+                        const FileRef socket = file.lock();
+                        self->notify(*from.host, static_cast<TcpSocket*>(socket.get()), send);
+                      });
+  }
+}
+
+void TcpConnection::notify(const HostKernel& host, TcpSocket* socket, const InPlaceSend& send) {
+  if (host.process() != send.process) return;  // its memory went with it
+  if (!send.is_unchanged()) {
+    simulation_.violation("bytes of a zero-copy send were changed before its notification");
+  }
+  if (socket != nullptr) socket->notify(send);
+}
+
 // The reader has made room: the sender learns of it with the next acknowledgement.
 void TcpConnection::window_opened(TcpSide& reader) {
   TcpSide& writer = other(reader);
   if (writer.to_send.empty() || writer.dead) return;
-  simulation_.network->carry(*reader.host, *writer.host, 0, acknowledgement_order_,
+  simulation_.network->carry(*reader.host, *writer.host, 0, &acknowledgement_order_,
                              [self = shared_from_this(), &writer] { self->transmit(writer); });
 }
 
@@ -222,6 +270,7 @@ void TcpConnection::end_side(TcpSide& side, int error) {
   side.dead = true;
   side.error = error;
   side.to_send.clear();
+  let_go(side);
   wake(side, POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR | POLLHUP | POLLRDHUP);
   maybe_forget();
 }

@@ -1,5 +1,6 @@
 #include <eddy/sim/host_kernel.h>
 #include <eddy/sim/tcp_socket.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>  // not netinet/tcp.h, whose tcp_info is older
 #include <netinet/in.h>
 #include <string.h>
@@ -7,6 +8,16 @@
 #include <algorithm>
 
 namespace eddy::sim {
+namespace {
+
+// tcp_states.h, and TCP_CA_NAME_MAX.
+constexpr uint8_t kEstablished = 1;
+constexpr uint8_t kSynSent = 2;
+constexpr uint8_t kClosed = 7;
+constexpr uint8_t kListening = 10;
+constexpr size_t kLongestAlgorithm = 16;
+
+}  // namespace
 
 TcpSocket::TcpSocket(HostKernel& host, sa_family_t family)
     : host_(host), family_(family), options_(family, SOCK_STREAM) {
@@ -40,9 +51,10 @@ TcpSocket::~TcpSocket() {
 // tcp_poll in net/ipv4/tcp.c.
 uint32_t TcpSocket::readiness() {
   if (listening_) return waiting_.empty() ? 0 : POLLIN | POLLRDNORM;
-  if (connection_ == nullptr) return POLLOUT | POLLWRNORM | POLLHUP;
+  uint32_t ready = notifications_.empty() ? 0 : POLLERR;
+  if (connection_ == nullptr) return ready | POLLOUT | POLLWRNORM | POLLHUP;
   TcpSide& mine = side();
-  uint32_t ready = mine.error != 0 ? POLLERR : 0;
+  if (mine.error != 0) ready |= POLLERR;
   if (!mine.established && !mine.dead) return ready;
   const bool reads_ended = mine.dead || mine.fin_received || mine.shut_for_receiving;
   if (reads_ended && (mine.dead || mine.shut_for_sending)) ready |= POLLHUP;
@@ -130,6 +142,7 @@ FileRef TcpSocket::accept(int& error) {
 // --- Connecting
 
 int TcpSocket::connect(const sockaddr* address, socklen_t length) {
+  if (length >= sizeof(sa_family_t) && address->sa_family == AF_UNSPEC) return disconnect();
   if (listening_) return -EISCONN;
   if (connection_ != nullptr) {
     TcpSide& mine = side();
@@ -189,6 +202,22 @@ int TcpSocket::connect(const sockaddr* address, socklen_t length) {
   return -EINPROGRESS;
 }
 
+// tcp_disconnect in net/ipv4/tcp.c: a reset, and the socket is as it was before.
+int TcpSocket::disconnect() {
+  if (listening_) return shutdown(SHUT_RD);
+  if (connection_ == nullptr) return 0;
+  if (side().established) connection_->send_reset(side());
+  connection_->orphan(side(), true);
+  connection_.reset();
+  accepted_ = told_connected_ = false;
+  return 0;
+}
+
+void TcpSocket::notify(const InPlaceSend& send) {
+  notifications_.add(send.number, send.was_copied);
+  wake(POLLERR);
+}
+
 // What getsockopt(2) shows is double the room for bytes: the kernel's accounting takes as much
 // (socket(7), SO_SNDBUF).
 void TcpSocket::adopt_options(TcpSide& mine) const {
@@ -230,9 +259,11 @@ int TcpSocket::shutdown(int how) {
 
 // tcp_recvmsg_locked in net/ipv4/tcp.c: what has arrived, then the error, once, then the end.
 ssize_t TcpSocket::receive(msghdr& message, int flags) {
+  const size_t control_room = message.msg_control != nullptr ? message.msg_controllen : 0;
   message.msg_namelen = 0;
   message.msg_controllen = 0;
   message.msg_flags = 0;
+  if ((flags & MSG_ERRQUEUE) != 0) return notifications_.receive(message, control_room, family_);
   if (connection_ == nullptr || listening_) return -ENOTCONN;
   if ((flags & MSG_OOB) != 0) return receive_urgent(message, flags);
   TcpSide& mine = side();
@@ -292,13 +323,15 @@ ssize_t TcpSocket::send(const msghdr& message, int flags) {
   const size_t used = mine.to_send.size() + mine.in_flight;
   const size_t space = mine.send_capacity - std::min(used, mine.send_capacity);
   if (size == 0) return 0;
+  Simulation& simulation = host_.simulation();
+  const bool in_place = (flags & MSG_ZEROCOPY) != 0 && options_.flag(SOL_SOCKET, SO_ZEROCOPY);
+  if (in_place && simulation.strikes(Fault::kNoMemory, host_)) return -ENOBUFS;
   if (space == 0) {
     mine.wants_space = true;
     return -EAGAIN;
   }
   const bool all_fits = size <= space;
   size = std::min(size, space);
-  Simulation& simulation = host_.simulation();
   const bool comes_short = size > 1 && simulation.strikes(Fault::kShortSend, host_);
   if (comes_short) {
     size = 1 + simulation.tape.draw(size - 1);
@@ -311,6 +344,8 @@ ssize_t TcpSocket::send(const msghdr& message, int flags) {
   char* room = mine.to_send.extend(size);
   gather(message.msg_iov, message.msg_iovlen, room, size);
   if ((flags & MSG_OOB) != 0) mine.urgent_to_send = mine.to_send.size() - 1;
+  mine.bytes_sent += size;
+  if (in_place) connection_->keep_in_place(mine, message, size);
   connection_->transmit(mine);
   return static_cast<ssize_t>(size);
 }
@@ -325,21 +360,62 @@ int TcpSocket::get_option(int level, int name, void* value, socklen_t* length) {
   if (level == SOL_SOCKET && name == SO_ACCEPTCONN) {
     return SocketOptions::answer(listening_ ? 1 : 0, value, length);
   }
-  if (level == IPPROTO_TCP && name == TCP_INFO && connection_ != nullptr) {
-    return connection_info(value, length);
+  if (level == IPPROTO_TCP && name == TCP_INFO) return connection_info(value, length);
+  if (level == SOL_SOCKET && name == SO_MEMINFO) {
+    uint32_t memory[SK_MEMINFO_VARS] = {};
+    memory[SK_MEMINFO_DROPS] = static_cast<uint32_t>(overflows);
+    return SocketOptions::answer(memory, sizeof memory, value, length);
+  }
+  if (level == IPPROTO_TCP && name == TCP_CONGESTION) {
+    char room[kLongestAlgorithm] = {};
+    congestion_.copy(room, sizeof room - 1);
+    return SocketOptions::answer(room, sizeof room, value, length);
+  }
+  if (level == SOL_SOCKET && name == SO_BINDTODEVICE) {
+    const size_t size = device_.empty() ? 0 : device_.size() + 1;
+    return SocketOptions::answer(device_.c_str(), size, value, length);
   }
   return options_.get(level, name, value, length);
 }
 
 int TcpSocket::connection_info(void* value, socklen_t* length) {
   tcp_info info = {};
+  info.tcpi_state = kClosed;
+  if (listening_) {  // tcp_get_info in net/ipv4/tcp.c
+    info.tcpi_state = kListening;
+    info.tcpi_unacked = static_cast<uint32_t>(waiting_.size());
+    info.tcpi_sacked = static_cast<uint32_t>(backlog_);
+  }
+  if (connection_ == nullptr) return SocketOptions::answer(&info, sizeof info, value, length);
   const TcpSide& theirs = connection_->other(side());
+  if (!side().dead) info.tcpi_state = side().established ? kEstablished : kSynSent;
+  const bool end_is_under_way = side().shut_for_sending && !theirs.fin_received;
+  info.tcpi_unacked = side().in_flight != 0 || end_is_under_way ? 1 : 0;
+  info.tcpi_notsent_bytes = static_cast<uint32_t>(side().to_send.size());
   info.tcpi_data_segs_in = side().segments_received;
   info.tcpi_data_segs_out = theirs.segments_received;
   return SocketOptions::answer(&info, sizeof info, value, length);
 }
 
+// Which interfaces and which algorithms there are.
+int TcpSocket::set_name(int name, const void* value, socklen_t length) {
+  const auto* text = static_cast<const char*>(value);
+  const std::string wanted(text, strnlen(text, length));
+  if (name == SO_BINDTODEVICE) {
+    if (!wanted.empty() && wanted != "lo" && wanted != "eth0") return -ENODEV;
+    device_ = wanted;
+  } else {
+    if (wanted != "reno" && wanted != "cubic") return -ENOENT;
+    congestion_ = wanted;
+  }
+  return 0;
+}
+
 int TcpSocket::set_option(int level, int name, const void* value, socklen_t length) {
+  if ((level == SOL_SOCKET && name == SO_BINDTODEVICE) ||
+      (level == IPPROTO_TCP && name == TCP_CONGESTION)) {
+    return set_name(name, value, length);
+  }
   if (const int failed = options_.set(level, name, value, length); failed < 0) return failed;
   if (level == SOL_SOCKET && name == SO_SNDBUF) send_buffer_is_set_ = true;
   if (connection_ != nullptr && level == SOL_SOCKET && (name == SO_SNDBUF || name == SO_RCVBUF)) {

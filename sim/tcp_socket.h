@@ -12,12 +12,14 @@
 
 #include <eddy/sim/byte_queue.h>
 #include <eddy/sim/file.h>
+#include <eddy/sim/in_place.h>
 #include <eddy/sim/network.h>
 #include <eddy/sim/socket_options.h>
 
 #include <deque>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace eddy::sim {
 
@@ -36,6 +38,10 @@ struct TcpSide {
   ByteQueue to_send;
   std::optional<size_t> urgent_to_send;  // where in it the urgent byte is
   size_t in_flight = 0;                  // sent, and not acknowledged
+  uint64_t bytes_sent = 0;               // by the program, and …
+  uint64_t bytes_acknowledged = 0;       // … of these
+  uint32_t sends_in_place = 0;
+  std::deque<InPlaceSend> in_place;  // that the kernel has not let go of
   size_t send_capacity = 256 * 1024;
   bool wants_space = false;  // a send met a full buffer
   bool shut_for_sending = false;
@@ -69,6 +75,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void fail(int error) { give_up(sides[0], error); }  // what ICMP or a firewall says
   // --- Moving
   void transmit(TcpSide& from);
+  // Of what the program has just sent: the kernel reads it where it is.
+  void keep_in_place(TcpSide& from, const msghdr& message, size_t size);
   void window_opened(TcpSide& reader);
   // --- Ending
   void send_fin(TcpSide& from);
@@ -88,6 +96,8 @@ class TcpConnection : public std::enable_shared_from_this<TcpConnection> {
   void give_up(TcpSide& side, int error);
   void segment_arrives(TcpSide& to, const std::string& bytes, std::optional<size_t> urgent_at);
   void acknowledged(TcpSide& from, size_t count);
+  void let_go(TcpSide& from);
+  void notify(const HostKernel& host, TcpSocket* socket, const InPlaceSend& send);
   void fin_arrives(TcpSide& to);
   void reset_arrives(TcpSide& to);
   void end_side(TcpSide& side, int error);
@@ -134,6 +144,8 @@ class TcpSocket final : public Socket {
   bool has_room() const { return waiting_.size() + half_open_ <= backlog_; }
   void half_open(int by) { half_open_ += static_cast<size_t>(by); }
   void offer(std::shared_ptr<TcpConnection> connection);
+  // The kernel has let go of what was sent in place.
+  void notify(const InPlaceSend& send);
   // The handshake is over: the send buffer grows, unless somebody has set it.
   void established();
   const SocketOptions& options() const { return options_; }
@@ -142,8 +154,10 @@ class TcpSocket final : public Socket {
  private:
   TcpSide& side() const { return connection_->sides[accepted_ ? 1 : 0]; }
   int claim_port();
+  int disconnect();
   void adopt_options(TcpSide& mine) const;
   int connection_info(void* value, socklen_t* length);
+  int set_name(int name, const void* value, socklen_t length);
   ssize_t receive_bytes(const msghdr& message, int flags, size_t room);
   ssize_t receive_urgent(msghdr& message, int flags);
   bool has_readable_bytes(const TcpSide& mine) const;
@@ -154,6 +168,9 @@ class TcpSocket final : public Socket {
   Name local_;
   bool claimed_ = false;
   bool send_buffer_is_set_ = false;  // by the program
+  NotificationQueue notifications_;
+  std::string congestion_ = "cubic";
+  std::string device_;  // SO_BINDTODEVICE, which no route heeds here
   std::shared_ptr<TcpConnection> connection_;
   bool accepted_ = false;
   bool told_connected_ = false;  // a connect has returned 0, or could have

@@ -11,8 +11,8 @@ namespace {
 
 constexpr uint32_t kNeededFlags =
     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL;
-constexpr uint32_t kKnownFlags = kNeededFlags | IORING_SETUP_R_DISABLED | IORING_SETUP_CLAMP |
-                                 IORING_SETUP_CQSIZE | uring::kSetupNoSqArray;
+constexpr uint32_t kKnownSetupFlags = kNeededFlags | IORING_SETUP_R_DISABLED | IORING_SETUP_CLAMP |
+                                      IORING_SETUP_CQSIZE | uring::kSetupNoSqArray;
 constexpr uint32_t kFeatures = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP |
                                IORING_FEAT_SUBMIT_STABLE | IORING_FEAT_RW_CUR_POS |
                                IORING_FEAT_FAST_POLL | IORING_FEAT_POLL_32BITS |
@@ -56,7 +56,7 @@ std::shared_ptr<Uring> Uring::find(HostKernel& host, int fd, unsigned flags) {
 int Uring::check(unsigned entries, const UringLimits& limits, io_uring_params& parameters) {
   const uint32_t flags = parameters.flags;
   const bool clamps = (flags & IORING_SETUP_CLAMP) != 0;
-  if ((flags & ~kKnownFlags) != 0 || (flags & kNeededFlags) != kNeededFlags) return -EINVAL;
+  if ((flags & ~kKnownSetupFlags) != 0 || (flags & kNeededFlags) != kNeededFlags) return -EINVAL;
   if ((flags & uring::kSetupNoSqArray) != 0 && !limits.no_submission_array) return -EINVAL;
   if (entries == 0 || (entries > limits.most_entries && !clamps)) return -EINVAL;
   parameters.sq_entries = std::bit_ceil(std::min(entries, limits.most_entries));

@@ -34,7 +34,8 @@ bool Uring::cancel_one(UringRequest& target, bool targets_first) {
     const uint32_t serial = target.serial;
     unqueue(target);
     settle(target, attempt(target));
-    if (target.serial != serial) return false;
+    // A zero-copy send that is over lives on until its notification.
+    if (target.serial != serial || target.stage == UringRequest::Stage::kNotifying) return false;
   }
   unqueue(target);
   target.stage = UringRequest::Stage::kCancelled;

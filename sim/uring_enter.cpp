@@ -8,7 +8,7 @@
 namespace eddy::sim {
 namespace {
 
-constexpr unsigned kKnownFlags =
+constexpr unsigned kKnownEnterFlags =
     IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | IORING_ENTER_REGISTERED_RING;
 constexpr int kBusy[] = {-EAGAIN, -EBUSY};
 // What one pass runs at the most, since Linux 6.13 (IO_LOCAL_TW_DEFAULT_MAX).
@@ -18,7 +18,7 @@ constexpr unsigned kTaskWorkPerPass = 20;
 
 int Uring::enter(unsigned to_submit, unsigned min_complete, unsigned flags, const void* argument,
                  size_t argument_size) {
-  if ((flags & ~kKnownFlags) != 0) return -EINVAL;
+  if ((flags & ~kKnownEnterFlags) != 0) return -EINVAL;
   if (!enabled_) return -EBADFD;
   if (completions_.is_corrupt()) simulation_.violation("a completion queue's head passed its tail");
   unsigned taken = std::min(to_submit, offered());

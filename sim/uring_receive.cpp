@@ -39,7 +39,9 @@ Uring::Outcome Uring::receive(UringRequest& request) {
   for (unsigned in_a_row = 1;; ++in_a_row) {
     ProvidedBuffers* buffers = find_buffers(request.entry.buf_group);
     iovec room = {};
-    const size_t most = request.pieces.empty() ? 0 : request.pieces.front().iov_len;
+    // io_mshot_prep_retry: a length is a limit to the first alone.
+    const bool is_limited = !request.pieces.empty() && !request.has_received;
+    const size_t most = is_limited ? request.pieces.front().iov_len : 0;
     const bool has_room = buffers != nullptr && buffers->pick(most, room);
     if (buffers != nullptr && !buffers->mistake().empty()) {
       simulation_.violation(host_.name() + ": " + buffers->mistake());
@@ -52,10 +54,11 @@ Uring::Outcome Uring::receive(UringRequest& request) {
     const bool has_more = (ready & POLLIN) != 0 && result >= 0;
     uint32_t flags = has_more && request.tells_more ? IORING_CQE_F_SOCK_NONEMPTY : 0;
     if (filled != 0) flags |= buffers->fill(filled);
-    if (result <= 0 || !request.multishot || is_limit_reached(request, result) ||
-        !post_more(request, static_cast<int>(result), flags)) {
+    if (result <= 0 || request.got_nothing || !request.multishot ||
+        is_limit_reached(request, result) || !post_more(request, static_cast<int>(result), flags)) {
       return done(result, flags);
     }
+    request.has_received = true;
     if (request.tells_more && (ready & (POLLIN | POLLERR | POLLHUP)) == 0) return blocked();
     if (in_a_row == kMostInARow) return again();
   }
@@ -146,6 +149,7 @@ ssize_t Uring::receive_framed(UringRequest& request, Socket& socket, const iovec
   message.msg_iovlen = 1;
   const ssize_t count = socket.receive(message, static_cast<int>(request.entry.msg_flags));
   if (count < 0) return count;
+  request.got_nothing = count == 0;
   io_uring_recvmsg_out out = {};
   out.namelen = message.msg_namelen;
   out.controllen = static_cast<uint32_t>(message.msg_controllen);

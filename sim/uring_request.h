@@ -95,6 +95,8 @@ struct UringRequest final : Waiter {
   bool woken = false;               // task work because of the file: it looks whether that is ready
   bool tells_more = false;          // its socket knows how much is there (SO_INQ): a stream
   bool connecting = false;          // connect(2) has said -EINPROGRESS
+  bool has_received = false;        // a multishot one, something
+  bool got_nothing = false;         // RECVMSG: no bytes, which ends a multishot one
   bool was_copied = false;          // what its notification tells
   uint32_t interest = 0;            // poll bits that it waits for
   uint32_t attempts = 0;            // since it was last woken

@@ -3,7 +3,7 @@
 #include <eddy/sim/uring.h>
 #include <string.h>
 
-#include <eddy/sim/uring_checksum.h>
+#include <eddy/sim/checksum.h>
 
 namespace eddy::sim {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include <eddy/sim/uring_checksum.h>
+#include <eddy/sim/checksum.h>
 
 namespace eddy::sim {
 namespace {
@@ -53,6 +53,7 @@ void Uring::release(UringRequest& request) {
   request.stage = Stage::kRunning;
   request.multishot = request.fails_when_blocked = request.woken = false;
   request.connecting = request.was_copied = false;
+  request.has_received = request.got_nothing = false;
   request.interest = request.attempts = 0;
   request.done = 0;
   ++request.serial;

@@ -1,5 +1,6 @@
 #include <eddy/core/check.h>
 #include <eddy/sim/host_kernel.h>
+#include <eddy/sim/name_server.h>
 #include <eddy/sim/tcp_socket.h>
 #include <eddy/sim/world.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ void Host::stall(nanoseconds time) const {
 }
 void Host::kill() const { kernel_->kill(); }
 void Host::restart() const { kernel_->restart(); }
+void Host::set_user(uint32_t user) const { kernel_->user = user; }
 void Host::set_descriptor_limit(int limit) const { kernel_->descriptor_limit = limit; }
 int Host::open_descriptors() const { return kernel_->open_descriptors(); }
 void Host::set_uring_limits(const UringLimits& limits) const { kernel_->uring_limits = limits; }
@@ -34,8 +36,16 @@ void Host::set_socket_buffers(int send_bytes, int receive_bytes) const {
   kernel_->send_buffer_bytes = send_bytes;
   kernel_->receive_buffer_bytes = receive_bytes;
 }
+void Host::write_file(const std::string& path, std::string_view bytes) const {
+  kernel_->files.write(path, bytes);
+}
+std::optional<std::string> Host::read_file(const std::string& path) const {
+  const std::string* found = kernel_->files.find(path);
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
 int Host::pipe(int descriptors[2], int flags) const { return kernel_->pipe(descriptors, flags); }
 int Host::duplicate(int fd) const { return kernel_->duplicate(fd); }
+void Host::spend(nanoseconds time) const { kernel_->spend(time.count()); }
 
 // --- World
 
@@ -87,6 +97,24 @@ bool World::owns(const char* call, const Host& a, const Host& b) {
     return false;
   }
   return true;
+}
+
+void World::name(std::string_view name, const std::vector<std::string>& addresses,
+                 const NameOptions& options) {
+  if (options.latency.count() < 0) {
+    fail(Error(errno_code(EINVAL), "World::name", std::string(name), "a latency is not negative"));
+    return;
+  }
+  NameServer::Entry entry{.addresses = {},
+                          .latency_ns = options.latency.count(),
+                          .failure = options.failure,
+                          .canonical = options.canonical};
+  for (const std::string& text : addresses) {
+    if (Name::parse_ip(text, entry.addresses.emplace_back())) continue;
+    return fail(
+        Error(Errc::kBadAddress, "World::name", text, "a name has IPv4 and IPv6 addresses"));
+  }
+  simulation_->names->add(name, std::move(entry));
 }
 
 void World::link(const Host& from, const Host& to, const LinkOptions& options) {

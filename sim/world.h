@@ -57,6 +57,13 @@ struct LinkOptions {
   double loss = 0;                     // of datagrams, from 0 to 1: TCP repairs its own
 };
 
+// A name that the world's name server knows.
+struct NameOptions {
+  std::chrono::nanoseconds latency{std::chrono::milliseconds(2)};
+  int failure = 0;        // an EAI_ value (getaddrinfo(3)) in place of the answer
+  std::string canonical;  // empty: the name itself
+};
+
 // A host of a world. A handle: it may be copied, and is good for as long as the world.
 class Host {
  public:
@@ -78,15 +85,24 @@ class Host {
   void kill() const;
   // Another process of that host, which has nothing open: make a new Reactor.
   void restart() const;
+  // The effective user of what it does from now on, as SO_PEERCRED tells it; root at first. Nothing
+  // else depends on it.
+  void set_user(uint32_t user) const;
   // RLIMIT_NOFILE.
   void set_descriptor_limit(int limit) const;
   int open_descriptors() const;
   void set_uring_limits(const UringLimits& limits) const;
   // net.ipv4.tcp_wmem and tcp_rmem: half of it is for bytes. 0 is Linux's own.
   void set_socket_buffers(int send_bytes, int receive_bytes) const;
-  // pipe2(2) and dup(2), which are not in the Kernel: for what a program is handed.
+  // A file's whole content from now on, and what it is; there are no directories.
+  void write_file(const std::string& path, std::string_view bytes) const;
+  std::optional<std::string> read_file(const std::string& path) const;
+  // pipe2(2) and dup(2), for what a program is handed.
   int pipe(int descriptors[2], int flags) const;
   int duplicate(int fd) const;
+  // For what stands for a blocking call, in work that a WorkPool does: it takes so long. The answer
+  // comes later by so much.
+  void spend(std::chrono::nanoseconds time) const;
 
   bool operator==(const Host&) const = default;
 
@@ -113,6 +129,11 @@ class World {
   // --- What it is made of
   // "10.0.0.1" or "fd00::1". On each host 127.0.0.1 and ::1 are itself.
   Host host(std::string_view address);
+  // A name and its addresses, in the order in which every host gets them (getaddrinfo(3)). Said
+  // again, it is what is said last. "localhost" is there, and a name that is not takes as long as
+  // one that is.
+  void name(std::string_view name, const std::vector<std::string>& addresses,
+            const NameOptions& options = {});
   // Of hosts on one machine it is nothing, of others 100 µs, if nobody says otherwise.
   void link(const Host& from, const Host& to, const LinkOptions& options);
 

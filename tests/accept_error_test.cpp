@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "support/stream_test.h"
@@ -173,7 +174,7 @@ TEST_P(AcceptError, ListeningTwice) {
 }
 
 TEST_P(AcceptError, TheAddressOfWhatDoesNotListen) {
-  const TcpServer idle(reactor(), echo_options());
+  const Server idle(reactor(), echo_options());
   const auto address = idle.local_address();
   ASSERT_FALSE(address);
   EXPECT_EQ(address.error().code(), Errc::kClosed);

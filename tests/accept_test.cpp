@@ -1,6 +1,9 @@
 // Listeners: taking connections, and not taking them for a while.
 #include <fcntl.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "support/stream_test.h"
 
 namespace eddy::test {
@@ -224,7 +227,7 @@ TEST_P(Accept, Ipv6) {
 
 TEST_P(Accept, SeveralListenersOfOneAddressShareIt) {
   const Address address = serve(echo_options(), {}, {.reuse_port = true});
-  TcpServer second(reactor(), echo_options());
+  Server second(reactor(), echo_options());
   ASSERT_TRUE(second.listen(address, {.reuse_port = true}));
   std::vector<Peer> peers = connect_many(address, 100);
   EXPECT_TRUE(run_until([&] { return answered(peers) == 100; }));
@@ -268,6 +271,81 @@ TEST_P(Accept, DrainOfAPausedConnectionWhosePeerHasEnded) {
   server->drain(kDeadline);
   EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
   EXPECT_TRUE(peer.has_ended());
+}
+
+// Of a socket that somebody else listens on as well: each connection comes to the one or to the
+// other, whenever the first finishes.
+TEST_P(Accept, FinishingLosesNoConnection) {
+  constexpr size_t kMany = 8;
+  for (int turns = 0; turns < 6; ++turns) {
+    std::vector<Descriptor> taken;
+    const auto take = [&](int fd) { taken.emplace_back(fd); };
+    Listener first(reactor(), take);
+    Listener second(reactor(), take);
+    const ListenOptions one_by_one = {.accepts_per_turn = turns < 3 ? 1U : 64U};
+    Descriptor socket = bound_socket();
+    Descriptor same(machine().duplicate(socket.get()));
+    ASSERT_TRUE(first.listen_on(socket.release(), one_by_one));
+    run_turns(2);
+    int finished = 0;
+    const std::vector<Peer> peers = connect_many(*first.local_address(), kMany);
+    run_turns(turns % 3);
+    first.finish([&] { ++finished; });
+    EXPECT_FALSE(first.is_listening());
+    EXPECT_EQ(finished, 0);
+    EXPECT_TRUE(run_until([&] { return finished == 1; }));
+    const size_t by_the_first = taken.size();
+    run_turns();
+    EXPECT_EQ(taken.size(), by_the_first);
+    ASSERT_TRUE(second.listen_on(same.release()));
+    EXPECT_TRUE(run_until([&] { return taken.size() == kMany; }));
+    second.close();
+  }
+}
+
+TEST_P(Accept, FinishingIsCutShortByTheListenersEnd) {
+  {
+    Listener listener(reactor(), [](int fd) { plain_kernel().close(fd); });
+    ASSERT_TRUE(listener.listen("127.0.0.1:0"));
+    run_turns(2);
+    listener.finish([] { ADD_FAILURE() << "the Listener is gone"; });
+  }
+  run_turns();
+}
+
+TEST_P(Accept, ASocketThatListensAlreadyIsServedFrom) {
+  Descriptor socket = bound_socket();
+  plain_kernel().listen(socket.get(), 16);
+  const Address address = address_of(socket.get());
+  std::vector<Peer> peers = connect_many(address, 2);
+  server.emplace(reactor(), echo_options());
+  ASSERT_TRUE(server->listen_on(socket.release()));
+  EXPECT_EQ(*server->local_address(), address);
+  EXPECT_TRUE(run_until([&] { return answered(peers) == 2; }));
+}
+
+TEST_P(Accept, AConnectionThatSomebodyElseAcceptedIsTaken) {
+  const Descriptor listening = bound_socket();
+  plain_kernel().listen(listening.get(), 16);
+  std::vector<Peer> peers = connect_many(address_of(listening.get()), 1);
+  const int fd =
+      plain_kernel().accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  std::atomic<size_t> count = 0;
+  server.emplace(reactor(), journal.options(), ServerOptions{.shared_count = &count});
+  auto taken = server->take(fd, Slice::of_static("before "));
+  ASSERT_TRUE(taken);
+  EXPECT_TRUE(journal.events.empty());  // not from inside the call
+  EXPECT_TRUE(run_until([&] { return journal.data == "before x"; }));
+  EXPECT_EQ(journal.events, (Events{"open", "data"}));
+  EXPECT_EQ(server->connections(), 1U);
+  EXPECT_EQ(count.load(), 1U);
+  taken->close();
+  EXPECT_TRUE(run_until([&] { return server->connections() == 0; }));
+  EXPECT_EQ(count.load(), 0U);
+  const auto refused = server->take(-1);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), std::errc::bad_file_descriptor);
 }
 
 // Both server and reactor may be destroyed in either order.

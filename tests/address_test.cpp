@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include <random>
 #include <string>
@@ -45,6 +47,15 @@ TEST(Address, TextIsMadeCanonical) {
       {"[2001:db8:0:0:1:0:0:1]:1", "[2001:db8::1:0:0:1]:1"},
       {"[::ffff:c000:0201]:1", "[::ffff:192.0.2.1]:1"},
       {"[fe80::1%7]:80", "[fe80::1%7]:80"},
+      {"unix:/run/app.sock", "unix:/run/app.sock"},
+      {"unix:relative", "unix:relative"},
+      {"unix:a:80", "unix:a:80"},
+      {"unix:@app", "unix:@app"},
+      {"unix:@@a/b ", "unix:@@a/b "},
+      {"unix:@a\\x00\\x0Ab", "unix:@a\\x00\\x0ab"},
+      {"unix:\\x40file", "unix:\\x40file"},
+      {"unix:/\\x61\\x5c", "unix:/a\\x5c"},
+      {"unix:/\xc3\xa9", "unix:/\\xc3\\xa9"},
   };
   for (const Case& one : kCases) {
     const Address address = parsed(one.text);
@@ -60,7 +71,7 @@ TEST(Address, ScopeMayBeTheNameOfAnInterface) {
   EXPECT_EQ(parsed("[ff02::1%lo]:80"), parsed("[ff02::1%" + std::to_string(index) + "]:80"));
 }
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 TEST(Address, WhatIsRefusedIsToldWhy) {
   struct Case {
@@ -115,6 +126,20 @@ TEST(Address, WhatIsRefusedIsToldWhy) {
       {"127.0.0.1\0:80"sv, "NUL"},
       {"127.0.0.1:80\0"sv, "NUL"},
       {"[::1%\0]:80"sv, "NUL"},
+      {"unix:", "no path"},
+      {"unix:@", "no name after @"},
+      {"unix:/a\0"sv, "NUL"},
+      {"unix:\0a"sv, "NUL"},
+      {"unix:@a\0"sv, "NUL"},
+      {"unix:/a\\x00", "NUL byte in the path"},
+      {"unix:/a\n", "written as its number: \\x0a"},
+      {"unix:@\x7f", "written as its number: \\x7f"},
+      {"unix:/a\\b", "\\x5c"},
+      {"unix:/a\\x", "two hexadecimal digits"},
+      {"unix:/a\\x5", "two hexadecimal digits"},
+      {"unix:/a\\x5g", "two hexadecimal digits"},
+      {"unix:/a\\x-5", "two hexadecimal digits"},
+      {"UNIX:/a", "names are not"},
   };
   for (const Case& one : kCases) {
     SCOPED_TRACE(one.text);
@@ -188,7 +213,9 @@ TEST(Address, ComparesAndHashes) {
   const std::vector<Address> all = {parsed("10.0.0.1:1"),    parsed("10.0.0.1:2"),
                                     parsed("10.0.0.2:1"),    parsed("[::1]:1"),
                                     parsed("[fe80::1%1]:1"), parsed("[fe80::1%2]:1"),
-                                    parsed("[fe80::1]:1"),   parsed("[::ffff:10.0.0.1]:1")};
+                                    parsed("[fe80::1]:1"),   parsed("[::ffff:10.0.0.1]:1"),
+                                    parsed("unix:a"),        parsed("unix:@a"),
+                                    parsed("unix:aa"),       parsed("unix:@a\\x00")};
   for (const Address& a : all) {
     for (const Address& b : all) {
       EXPECT_EQ(a == b, &a == &b);
@@ -226,16 +253,94 @@ TEST(Address, RefusesASockaddrThatItDoesNotKnow) {
   EXPECT_FALSE(Address::from(address, sizeof(raw) - 1));
   raw.sin6_family = AF_INET;
   EXPECT_FALSE(Address::from(address, sizeof(sockaddr_in) - 1));
-  raw.sin6_family = AF_UNIX;
-  EXPECT_THAT(Address::from(address, sizeof(raw)).error().message(), HasSubstr("family 1"));
+  raw.sin6_family = AF_PACKET;
+  EXPECT_THAT(Address::from(address, sizeof(raw)).error().message(), HasSubstr("family 17"));
+  EXPECT_FALSE(Address::from(address, 0));
+}
+
+TEST(Address, AUnixSocketHasAPathOrAnAbstractNameAndNoPort) {
+  const Address file = parsed("unix:/run/app.sock");
+  EXPECT_EQ(file.family(), AF_UNIX);
+  EXPECT_EQ(file.path(), "/run/app.sock");
+  EXPECT_FALSE(file.is_abstract());
+  EXPECT_EQ(file.abstract_name(), "");
+  EXPECT_EQ(file.port(), 0);
+  EXPECT_EQ(file.with_port(80), file);
+  EXPECT_FALSE(file.is_loopback());
+  EXPECT_FALSE(file.is_any());
+  const Address abstract = parsed("unix:@app");
+  EXPECT_EQ(abstract.family(), AF_UNIX);
+  EXPECT_EQ(abstract.path(), "");
+  EXPECT_TRUE(abstract.is_abstract());
+  EXPECT_EQ(abstract.abstract_name(), "app");
+  EXPECT_EQ(parsed("10.0.0.1:1").path(), "");
+  EXPECT_FALSE(parsed("10.0.0.1:1").is_abstract());
+  EXPECT_THAT(Address::parse("unix:/a", 80).error().advice(), HasSubstr("no port"));
+}
+
+TEST(Address, ANameThatDoesNotFitIsRefusedAndNeverCut) {
+  for (const std::string start : {"unix:/", "unix:@1"}) {
+    const std::string longest = start + std::string(106, 'x');
+    EXPECT_EQ(parsed(longest).to_string(), longest);
+    EXPECT_EQ(parsed(longest).size(), sizeof(sockaddr_un));
+    const auto longer = Address::parse(longest + "x");
+    ASSERT_FALSE(longer);
+    EXPECT_EQ(longer.error().code(), Errc::kBadAddress);
+    EXPECT_THAT(longer.error().advice(), HasSubstr("108 bytes"));
+  }
+  // The bytes count, not how they are written.
+  std::string escaped = "unix:@";
+  for (int i = 0; i < 107; ++i) escaped += "\\x01";
+  EXPECT_EQ(parsed(escaped).abstract_name(), std::string(107, '\x01'));
+  EXPECT_FALSE(Address::parse("unix:" + std::string(1'000'000, 'x')));
+}
+
+// unix(7): a path ends at a NUL or where the size says; of an abstract name every byte counts.
+TEST(Address, TheSizeOfASockaddrSaysWhereAUnixSocketsNameEnds) {
+  sockaddr_un raw = {.sun_family = AF_UNIX, .sun_path = {}};
+  const auto* given = reinterpret_cast<const sockaddr*>(&raw);
+  constexpr socklen_t kOffset = offsetof(sockaddr_un, sun_path);
+
+  const auto unnamed = Address::from(given, kOffset);
+  ASSERT_TRUE(unnamed);
+  EXPECT_EQ(unnamed->family(), AF_UNIX);
+  EXPECT_EQ(unnamed->size(), kOffset);
+  EXPECT_EQ(unnamed->path(), "");
+  EXPECT_FALSE(unnamed->is_abstract());
+  EXPECT_EQ(unnamed->to_string(), "unix:");
+
+  memcpy(raw.sun_path, "/a\0bc", 5);
+  for (const socklen_t size : {kOffset + 2, kOffset + 3, kOffset + 5, socklen_t{sizeof raw}}) {
+    EXPECT_EQ(Address::from(given, size), parsed("unix:/a")) << size;
+  }
+  memcpy(raw.sun_path, "\0a\0bc", 5);
+  EXPECT_EQ(Address::from(given, kOffset + 2), parsed("unix:@a"));
+  EXPECT_EQ(Address::from(given, kOffset + 3), parsed("unix:@a\\x00"));
+  EXPECT_EQ(Address::from(given, kOffset + 5)->abstract_name(), "a\0bc"sv);
+  EXPECT_NE(*Address::from(given, kOffset + 2), *Address::from(given, kOffset + 3));
+}
+
+TEST(Address, APathThatFillsEverythingHasNoNulBehindIt) {
+  char raw[sizeof(sockaddr_un) + 1] = {};  // what getsockname(2) tells of it has one more byte
+  const sa_family_t family = AF_UNIX;
+  memcpy(raw, &family, sizeof family);
+  memset(raw + sizeof family, 'x', sizeof(sockaddr_un::sun_path));
+  const auto address = Address::from(reinterpret_cast<const sockaddr*>(raw), sizeof raw);
+  ASSERT_TRUE(address);
+  EXPECT_EQ(address->size(), sizeof(sockaddr_un));
+  EXPECT_EQ(address->path(), std::string(108, 'x'));
+  EXPECT_EQ(Address::from(address->data(), address->size()), *address);
+  raw[sizeof family] = '\0';
+  EXPECT_FALSE(Address::from(reinterpret_cast<const sockaddr*>(raw), sizeof raw));
 }
 
 // Text made of the pieces that addresses are made of: much of it is nearly right.
 std::string random_text(std::mt19937& random) {
   static const std::vector<std::string_view> pieces = {
-      "1", "0", "9", "255",  "256",  ".",      ".",      ".",       ":",         ":",     "::",
-      "[", "]", "%", "*",    "f",    "fe80::", "ff02::", "::ffff:", "127.0.0.1", "[::1]", "lo",
-      "-", "+", " ", "\0"sv, "\xff", "db8",    "65535",  "65536",   "]:",        ":80"};
+      "1",     "0",   "9",     "255", "256", ".",    ".",      ".",      ":",       ":",
+      "::",    "[",   "]",     "%",   "*",   "f",    "fe80::", "ff02::", "::ffff:", "127.0.0.1",
+      "[::1]", "lo",  "-",     "+",   " ",   "\0"sv, "\xff",   "db8",    "65535",   "65536",
+      "]:",    ":80", "unix:", "@",   "\\x", "5c",   "/"};
   std::string text;
   for (size_t count = random() % 12; count > 0; --count) text += pieces[random() % pieces.size()];
   return text;

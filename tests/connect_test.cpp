@@ -1,6 +1,8 @@
 // Connectors: connections that come to be, and each way in which they do not.
 #include <eddy/net/connector.h>
 
+#include <algorithm>
+
 #include "support/stream_test.h"
 
 namespace eddy::test {
@@ -10,7 +12,14 @@ class Connect : public StreamTest {
  protected:
   // The outcome of a connection that must not come to be.
   std::error_code failure_of(const Address& address, const ConnectOptions& options = {}) {
-    Connector connector(reactor(), journal.options(), options);
+    StreamOptions callbacks = journal.options();
+    callbacks.on_close = [this, address](Stream& closed, std::error_code code) {
+      const auto error = closed.connect_error();
+      ASSERT_TRUE(error);
+      EXPECT_EQ(error->message(), Error(code, "connect", address.to_string()).message());
+      journal.note_close(code);
+    };
+    Connector connector(reactor(), std::move(callbacks), options);
     const auto made = connector.connect(address);
     EXPECT_TRUE(made) << made.error().message();
     EXPECT_TRUE(journal.events.empty());  // nothing from inside the call
@@ -117,6 +126,27 @@ TEST_P(Connect, ManyAtOnce) {
 }
 
 TEST_P(Connect, Refused) { EXPECT_EQ(failure_of(closed_port()), std::errc::connection_refused); }
+
+// … and which address it was, also where a connector has several at once.
+TEST_P(Connect, EachFailureNamesItsAddress) {
+  const std::vector<Address> addresses = {closed_port(), *Address::parse("unix:/nonexistent/x"),
+                                          *Address::parse("127.0.0.2:9")};
+  std::vector<std::string> errors;
+  StreamOptions callbacks;
+  callbacks.on_close = [&](Stream& closed, std::error_code) {
+    if (const auto error = closed.connect_error()) errors.push_back(error->message());
+  };
+  Connector connector(reactor(), std::move(callbacks));
+  for (const Address& address : addresses) ASSERT_TRUE(connector.connect(address));
+  EXPECT_TRUE(run_until([&] { return errors.size() == 3; }));
+  std::vector<std::string> expected = {
+      "connect " + addresses[0].to_string() + ": Connection refused",
+      "connect unix:/nonexistent/x: No such file or directory",
+      "connect 127.0.0.2:9: Connection refused"};
+  std::ranges::sort(errors);
+  std::ranges::sort(expected);
+  EXPECT_EQ(errors, expected);
+}
 
 // Nobody can be reached at an address that no route leads to (RFC 5737, and 240.0.0.0/4 is
 // reserved); which error that is, is the routing table's matter, but it is one, and it is told
@@ -281,7 +311,7 @@ TEST_P(Connect, TheConnectorMayGoFirst) {
 // `{}` is StreamOptions, and not a std::shared_ptr that is null.
 TEST_P(Connect, OptionsMayAllBeDefault) {
   const Address address = serve({});
-  TcpServer none(reactor(), {}, {});
+  Server none(reactor(), {}, {});
   Connector connector(reactor(), {});
   stream = *connector.connect(address);
   EXPECT_TRUE(run_until([&] { return server->connections() == 1; }));

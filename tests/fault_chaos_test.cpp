@@ -3,6 +3,7 @@
 // once; nothing is left behind.
 #include <poll.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <stop_token>

@@ -2,6 +2,8 @@
 #include <eddy/net/connector.h>
 #include <fcntl.h>
 
+#include <array>
+
 #include "support/scarce_memory.h"
 #include "support/stream_test.h"
 

@@ -1,5 +1,6 @@
 // What io_uring may do to a receive: end it at any time, find no buffer, complete late; with rings
 // of the smallest size.
+#include <algorithm>
 #include <memory>
 #include <vector>
 

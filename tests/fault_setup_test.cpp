@@ -152,7 +152,7 @@ class FaultSetupOf : public FaultSetup {
     EXPECT_EQ(reactor.error()->code(), code);
     EXPECT_STREQ(reactor.error()->call(), call);
     EXPECT_NE(reactor.error()->advice().find("raise its limit"), std::string::npos);
-    TcpServer server(reactor, echo_options());
+    Server server(reactor, echo_options());
     const auto listening = server.listen("127.0.0.1:0");
     ASSERT_FALSE(listening);
     EXPECT_EQ(listening.error().code(), code);

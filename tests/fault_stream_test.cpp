@@ -1,6 +1,8 @@
 // Interrupted, spurious and short: what the kernel may always answer, and nobody shall notice.
 #include <sys/socket.h>
 
+#include <array>
+
 #include "support/fault_test.h"
 
 namespace eddy::test {

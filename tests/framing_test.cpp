@@ -31,8 +31,8 @@ size_t largest_allocation = 0;
 namespace eddy {
 namespace {
 
-using std::string_literals::operator""s;
-using std::string_view_literals::operator""sv;
+using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 // What came out of a framer: the frames and the error that ended them, if any.
 struct Outcome {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -181,6 +182,13 @@ TEST(Histogram, KeepsMinimumMaximumCountAndSumExactly) {
   EXPECT_EQ(histogram.mean(), (1'234'567 + 3 * 7'654'321) / 4.0);
 }
 
+TEST(Histogram, KnowsTheMeanOfASumThatIsTooGreat) {
+  Histogram histogram;
+  histogram.record(1'000'000'000, 40'000'000'000);
+  histogram.record(3'000'000'000, 40'000'000'000);
+  EXPECT_NEAR(histogram.mean(), 2e9, 1e6);
+}
+
 TEST(Histogram, PercentsOutOfRangeAreTheEnds) {
   Histogram histogram;
   histogram.record(10);
@@ -245,6 +253,53 @@ TEST(Histogram, MergedOnesAreAsIfOneHadRecordedAll) {
   EXPECT_EQ(merged.sum(), whole.sum());
   EXPECT_EQ(merged.minimum(), whole.minimum());
   EXPECT_EQ(merged.maximum(), whole.maximum());
+}
+
+TEST(Histogram, OneThatIsKnownByItsNumbersIsMergedAlike) {
+  const HistogramOptions options{.highest = 1'000'000'000};
+  Histogram first(options);
+  Histogram second(options);
+  for (const std::int64_t value : {std::int64_t{0}, std::int64_t{70}, kMinute}) first.record(value);
+  second.record(5'000'000);
+  for (const bool into_empty : {true, false}) {
+    Histogram expected(options);
+    Histogram merged(options);
+    if (!into_empty) {
+      ASSERT_TRUE(expected.merge(second));
+      ASSERT_TRUE(merged.merge(second));
+    }
+    ASSERT_TRUE(expected.merge(first));
+    EXPECT_TRUE(merged.merge(first.counts(), first.overflowed(), first.sum(), first.minimum(),
+                             first.maximum()));
+    EXPECT_THAT(merged.counts(), testing::ElementsAreArray(expected.counts()));
+    EXPECT_EQ(merged.count(), expected.count());
+    EXPECT_EQ(merged.overflowed(), 1);
+    EXPECT_EQ(merged.sum(), expected.sum());
+    EXPECT_EQ(merged.minimum(), expected.minimum());
+    EXPECT_EQ(merged.maximum(), kMinute);
+  }
+}
+
+TEST(Histogram, NumbersThatContradictEachOtherAreNotMerged) {
+  Histogram histogram;
+  Histogram other;
+  other.record(100);
+  other.record(100'000);
+  const auto merge = [&](std::span<const std::uint64_t> counts, std::int64_t minimum,
+                         std::int64_t maximum) {
+    return histogram.merge(counts, 0, other.sum(), minimum, maximum);
+  };
+  EXPECT_FALSE(merge(other.counts().first(10), 100, 100'000));
+  EXPECT_FALSE(merge(other.counts(), 101, 100'000));
+  EXPECT_FALSE(merge(other.counts(), 100, 99'000));
+  EXPECT_FALSE(merge(other.counts(), 100, kMost));
+  EXPECT_FALSE(merge(other.counts(), -1, 100'000));
+  EXPECT_FALSE(merge(other.counts(), 100'000, 100));
+  EXPECT_EQ(histogram.count(), 0);
+  EXPECT_TRUE(merge(Histogram().counts(), 7, 3));  // none
+  EXPECT_EQ(histogram.sum(), 0);
+  EXPECT_TRUE(merge(other.counts(), 100, 100'000));
+  EXPECT_EQ(histogram.count(), 2);
 }
 
 TEST(Histogram, OtherLayoutsAreNotMerged) {

@@ -330,8 +330,8 @@ TEST_P(ContractDatagram, EachArrivalIsAnEdge) {
   control(epoll_fd, EPOLL_CTL_ADD, ends.b, EPOLLIN | EPOLLET);
   for (int i = 0; i < 2; ++i) {
     send(ends.a, "x");
-    EXPECT_EQ(wait(epoll_fd, kLongNs), (Events{{ends.b, EPOLLIN}}));
-    EXPECT_EQ(poll(epoll_fd), Events{});
+    EXPECT_EQ(wait(epoll_fd, kLongNs), (EpollEvents{{ends.b, EPOLLIN}}));
+    EXPECT_EQ(poll(epoll_fd), EpollEvents{});
   }
 }
 

@@ -91,6 +91,38 @@ TEST_P(ContractDescriptor, UnknownKindsOfSocketAreRefused) {
   EXPECT_EQ(kernel.socketpair(AF_INET, SOCK_STREAM, 0, descriptors), -EOPNOTSUPP);
 }
 
+TEST_P(ContractDescriptor, WhatIsNotOpenIsNotDuplicated) {
+  EXPECT_EQ(kernel.duplicate(-1), -EBADF);
+  EXPECT_EQ(kernel.set_close_on_exec(-1, true), -EBADF);
+  EXPECT_EQ(kernel.set_close_on_exec(tcp(), true), 0);
+}
+
+TEST_P(ContractDescriptor, AThreadMayBePutOnEachOfItsCpusAndNoOther) {
+  unsigned long before[16] = {};
+  const int bytes = kernel.get_affinity(before, sizeof before);
+  ASSERT_GE(bytes, static_cast<int>(sizeof before[0]));
+  ASSERT_NE(before[0], 0U);
+  const unsigned long lowest[16] = {before[0] & (~before[0] + 1)};
+  EXPECT_EQ(kernel.set_affinity(lowest, sizeof lowest), 0);
+  unsigned long now[16] = {};
+  EXPECT_EQ(kernel.get_affinity(now, sizeof now), bytes);
+  EXPECT_EQ(now[0], lowest[0]);
+  const unsigned long none[16] = {};
+  EXPECT_EQ(kernel.set_affinity(none, sizeof none), -EINVAL);
+  EXPECT_EQ(kernel.get_affinity(now, 1), -EINVAL);
+  EXPECT_EQ(kernel.set_affinity(before, sizeof before), 0);
+}
+
+// getrandom(2): up to 256 bytes come whole.
+TEST_P(ContractDescriptor, ChanceComesWhole) {
+  std::string first(256, '\0');
+  std::string second = first;
+  EXPECT_EQ(kernel.getrandom(first.data(), first.size()), 256);
+  EXPECT_EQ(kernel.getrandom(second.data(), second.size()), 256);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(kernel.getrandom(first.data(), 0), 0);
+}
+
 EDDY_ON_EVERY_KERNEL(ContractDescriptor);
 
 }  // namespace

@@ -22,15 +22,15 @@ class ContractEpoll : public KernelContract {
 TEST_P(ContractEpoll, NothingIsReadyUntilSomethingArrives) {
   const Ends ends = connected();
   EXPECT_EQ(add(ends.b, EPOLLIN), 0);
-  EXPECT_EQ(poll(epoll_fd_), Events{});
-  EXPECT_EQ(wait(epoll_fd_, 1'000'000), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
+  EXPECT_EQ(wait(epoll_fd_, 1'000'000), EpollEvents{});
   send(ends.a, "x");
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, ATimeOutIsWaitedOut) {
   const int64_t before_ns = kernel.monotonic_ns();
-  EXPECT_EQ(wait(epoll_fd_, 3'000'000), Events{});
+  EXPECT_EQ(wait(epoll_fd_, 3'000'000), EpollEvents{});
   EXPECT_GE(kernel.monotonic_ns() - before_ns, 3'000'000);
 }
 
@@ -39,40 +39,40 @@ TEST_P(ContractEpoll, LevelTriggeredIsToldAsLongAsItHolds) {
   add(ends.b, EPOLLIN);
   send_and_arrive(ends, "abc");
   for (const char* byte : {"a", "b", "c"}) {
-    EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+    EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
     EXPECT_EQ(receive(ends.b, 1), byte);
   }
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, EdgeTriggeredIsToldOnceForEachArrival) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "abc");
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   EXPECT_EQ(receive(ends.b, 1), "a");
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   // More arrives though what was there is not read.
   EXPECT_EQ(send(ends.a, "d"), 1);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, EdgeTriggeredTellsWhatIsReadyWhenItIsAdded) {
   const Ends ends = connected();
   send_and_arrive(ends, "x");
   add(ends.b, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN | EPOLLOUT}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN | EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, AnEdgeTellsEverythingThatHoldsThen) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLOUT}}));
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN | EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN | EPOLLOUT}}));
 }
 
 TEST_P(ContractEpoll, AnEdgeThatIsGoneWhenItIsLookedForIsNotTold) {
@@ -80,33 +80,33 @@ TEST_P(ContractEpoll, AnEdgeThatIsGoneWhenItIsLookedForIsNotTold) {
   add(ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "x");
   EXPECT_EQ(receive(ends.b), "x");
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, ModifyingLooksAnew) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
   EXPECT_EQ(modify(ends.b, EPOLLIN | EPOLLET), 0);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
   EXPECT_EQ(modify(ends.b, EPOLLOUT), 0);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLOUT}}));
   EXPECT_EQ(modify(ends.b, 0), 0);
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, OneShotIsToldOnceAndThenByModify) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLONESHOT);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   close(ends.a);
   await(ends.b, EPOLLRDHUP);
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   EXPECT_EQ(modify(ends.b, EPOLLIN | EPOLLONESHOT), 0);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, HangUpsAndErrorsAreToldUnasked) {
@@ -114,9 +114,9 @@ TEST_P(ContractEpoll, HangUpsAndErrorsAreToldUnasked) {
   add(ends.b, 0);
   set_linger(ends.a, 0);
   close(ends.a);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLERR | EPOLLHUP}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, EPOLLERR | EPOLLHUP}}));
   EXPECT_EQ(error_of(ends.b), ECONNRESET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLHUP}}));
 }
 
 TEST_P(ContractEpoll, AHalfCloseIsToldOnlyToWhoAsks) {
@@ -125,32 +125,32 @@ TEST_P(ContractEpoll, AHalfCloseIsToldOnlyToWhoAsks) {
   add(ends.b, EPOLLRDHUP);
   control(other, EPOLL_CTL_ADD, ends.b, EPOLLIN);
   kernel.shutdown(ends.a, SHUT_WR);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLRDHUP}}));
-  EXPECT_EQ(wait(other, kLongNs), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, EPOLLRDHUP}}));
+  EXPECT_EQ(wait(other, kLongNs), (EpollEvents{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, AHalfCloseIsAnEdge) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLRDHUP | EPOLLET);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
   kernel.shutdown(ends.a, SHUT_WR);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, kReadEnd}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, kReadEnd}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, RoomComesBackAsAnEdge) {
   const Ends ends = connected();
   add(ends.a, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.a, EPOLLOUT}}));
   const size_t sent = fill(ends.a);
   size_t received = 0;
   while (received < sent) {
     await(ends.b, EPOLLIN);
     received += drain(ends.b);
   }
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.a, EPOLLOUT}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, ASuccessfulConnectIsAnEdge) {
@@ -158,37 +158,37 @@ TEST_P(ContractEpoll, ASuccessfulConnectIsAnEdge) {
   const int client = tcp();
   EXPECT_EQ(connect(client, name_of(listening)), -EINPROGRESS);
   add(client, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{client, EPOLLOUT}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{client, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, AnIdleSocketThatIsAddedBeforeConnectHangsUpUntilThen) {
   const int listening = listener();
   const int client = tcp();
   add(client, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{client, EPOLLOUT | EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{client, EPOLLOUT | EPOLLHUP}}));
   EXPECT_EQ(connect(client, name_of(listening)), -EINPROGRESS);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{client, EPOLLOUT}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{client, EPOLLOUT}}));
 }
 
 TEST_P(ContractEpoll, AListenerIsAnEdgeForEachConnection) {
   const int listening = listener();
   add(listening, EPOLLIN | EPOLLET);
   connect(tcp(), name_of(listening));
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{listening, EPOLLIN}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{listening, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   connect(tcp(), name_of(listening));
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{listening, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{listening, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, ShuttingOneselfIsAnEdge) {
   for (const int how : {SHUT_RD, SHUT_WR, SHUT_RDWR}) {
     const Ends ends = connected();
     add(ends.a, EPOLLOUT | EPOLLET);
-    EXPECT_EQ(poll(epoll_fd_), (Events{{ends.a, EPOLLOUT}}));
+    EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.a, EPOLLOUT}}));
     EXPECT_EQ(kernel.shutdown(ends.a, how), 0);
     const uint32_t hung_up = how == SHUT_RDWR ? uint32_t{EPOLLHUP} : 0;
-    EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.a, EPOLLOUT | hung_up}})) << how;
+    EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.a, EPOLLOUT | hung_up}})) << how;
     remove(ends.a);
   }
 }
@@ -196,13 +196,13 @@ TEST_P(ContractEpoll, ShuttingOneselfIsAnEdge) {
 TEST_P(ContractEpoll, AResetIsAnEdgeForEverything) {
   const Ends ends = connected();
   add(ends.b, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLOUT}}));
   set_linger(ends.a, 0);
   close(ends.a);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, kHungUp | EPOLLOUT | EPOLLERR}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, kHungUp | EPOLLOUT | EPOLLERR}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   EXPECT_EQ(receive(ends.b), "ECONNRESET");
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, ARefusalIsAnEdge) {
@@ -212,17 +212,17 @@ TEST_P(ContractEpoll, ARefusalIsAnEdge) {
   const int client = tcp();
   connect(client, nobody);
   add(client, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{client, EPOLLOUT | EPOLLERR | EPOLLHUP}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{client, EPOLLOUT | EPOLLERR | EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, ReadingIsNoEdgeForAWriterWithRoom) {
   const Ends ends = connected();
   add(ends.a, EPOLLIN | EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.a, EPOLLOUT}}));
   send_and_arrive(ends, "x");
   EXPECT_EQ(receive(ends.b), "x");
-  EXPECT_EQ(wait(epoll_fd_, 10'000'000), Events{});
+  EXPECT_EQ(wait(epoll_fd_, 10'000'000), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, UrgentDataIsAnEdge) {
@@ -230,19 +230,19 @@ TEST_P(ContractEpoll, UrgentDataIsAnEdge) {
   add(ends.b, EPOLLIN | EPOLLPRI | EPOLLET);
   EXPECT_EQ(send(ends.a, "!", MSG_OOB), 1);
   await(ends.b, EPOLLPRI);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLPRI}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLPRI}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, ALocalPeersEndIsAnEdge) {
   const Ends ends = pair(SOCK_STREAM);
   add(ends.b, EPOLLIN | EPOLLRDHUP | EPOLLET);
   kernel.shutdown(ends.a, SHUT_WR);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, kReadEnd}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, kReadEnd}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   close(ends.a);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, kHungUp}}));
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, kHungUp}}));
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 // --- The list
@@ -252,11 +252,11 @@ TEST_P(ContractEpoll, WhatIsRemovedIsNotTold) {
   add(ends.b, EPOLLIN);
   send_and_arrive(ends, "x");
   EXPECT_EQ(remove(ends.b), 0);
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   EXPECT_EQ(remove(ends.b), -ENOENT);
   EXPECT_EQ(modify(ends.b, EPOLLIN), -ENOENT);
   EXPECT_EQ(add(ends.b, EPOLLIN), 0);
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, MistakesAreRefused) {
@@ -281,7 +281,7 @@ TEST_P(ContractEpoll, AClosedFileIsGone) {
   add(ends.b, EPOLLIN);
   send_and_arrive(ends, "x");
   close(ends.b);
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
   const int reused = tcp();
   EXPECT_EQ(reused, ends.b);
   EXPECT_EQ(modify(reused, EPOLLIN), -ENOENT);
@@ -294,11 +294,11 @@ TEST_P(ContractEpoll, ADuplicateKeepsTheEntryOfAClosedDescriptor) {
   const int same = duplicate(ends.b);
   close(ends.b);
   send(ends.a, "x");
-  EXPECT_EQ(wait(epoll_fd_, kLongNs), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(wait(epoll_fd_, kLongNs), (EpollEvents{{ends.b, EPOLLIN}}));
   EXPECT_EQ(remove(ends.b), -EBADF);
   EXPECT_EQ(remove(same), -ENOENT);
   close(same);
-  EXPECT_EQ(poll(epoll_fd_), Events{});
+  EXPECT_EQ(poll(epoll_fd_), EpollEvents{});
 }
 
 TEST_P(ContractEpoll, DuplicatesAreEntriesOfTheirOwn) {
@@ -316,8 +316,8 @@ TEST_P(ContractEpoll, TwoInstancesAreBothTold) {
   add(ends.b, EPOLLIN | EPOLLET);
   control(other, EPOLL_CTL_ADD, ends.b, EPOLLIN | EPOLLET);
   send_and_arrive(ends, "x");
-  EXPECT_EQ(poll(epoll_fd_), (Events{{ends.b, EPOLLIN}}));
-  EXPECT_EQ(poll(other), (Events{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(epoll_fd_), (EpollEvents{{ends.b, EPOLLIN}}));
+  EXPECT_EQ(poll(other), (EpollEvents{{ends.b, EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, WhatDoesNotFitIsToldNextAndNobodyStarves) {
@@ -327,7 +327,7 @@ TEST_P(ContractEpoll, WhatDoesNotFitIsToldNextAndNobodyStarves) {
     add(counters.back(), EPOLLIN);
     kernel.write_eventfd(counters.back());
   }
-  Events told;
+  EpollEvents told;
   for (int i = 0; i < 6; ++i) {
     for (const auto& event : wait(epoll_fd_, 0, 1)) told.push_back(event);
   }
@@ -345,7 +345,7 @@ TEST_P(ContractEpoll, TheOrderIsThatOfArrival) {
   }
   for (const int i : {2, 0, 1}) kernel.write_eventfd(counters[static_cast<size_t>(i)]);
   EXPECT_EQ(poll(epoll_fd_),
-            (Events{{counters[2], EPOLLIN}, {counters[0], EPOLLIN}, {counters[1], EPOLLIN}}));
+            (EpollEvents{{counters[2], EPOLLIN}, {counters[0], EPOLLIN}, {counters[1], EPOLLIN}}));
 }
 
 TEST_P(ContractEpoll, AnInstanceIsReadableWhenItHasEvents) {
@@ -354,11 +354,11 @@ TEST_P(ContractEpoll, AnInstanceIsReadableWhenItHasEvents) {
   EXPECT_EQ(readiness(epoll_fd_), 0U);
   const int outer = epoll();
   EXPECT_EQ(control(outer, EPOLL_CTL_ADD, epoll_fd_, EPOLLIN), 0);
-  EXPECT_EQ(poll(outer), Events{});
+  EXPECT_EQ(poll(outer), EpollEvents{});
   kernel.write_eventfd(counter);
-  EXPECT_EQ(poll(outer), (Events{{epoll_fd_, EPOLLIN}}));
+  EXPECT_EQ(poll(outer), (EpollEvents{{epoll_fd_, EPOLLIN}}));
   EXPECT_EQ(kernel.read_eventfd(counter), 1);
-  EXPECT_EQ(poll(outer), Events{});
+  EXPECT_EQ(poll(outer), EpollEvents{});
 }
 
 EDDY_ON_EVERY_KERNEL(ContractEpoll);

@@ -1,8 +1,10 @@
 // Unix sockets, as Linux and its model have them: streams, names and what all kinds share.
 // kernel_contract_message_test.cpp has datagrams and the passing of descriptors.
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "support/kernel_contract.h"
 
@@ -123,14 +125,14 @@ TEST_P(ContractLocal, ReadingIsAnEdgeForTheWriter) {
   const Ends ends = pair(SOCK_STREAM);
   const int epoll_fd = epoll();
   control(epoll_fd, EPOLL_CTL_ADD, ends.a, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends.a, EPOLLOUT}}));
   send(ends.a, "x");
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd), EpollEvents{});
   receive(ends.b);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends.a, EPOLLOUT}}));
   fill(ends.a);
   drain(ends.b);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends.a, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends.a, EPOLLOUT}}));
 }
 
 TEST_P(ContractLocal, ASmallSendBufferHoldsLess) {
@@ -165,7 +167,7 @@ TEST_P(ContractLocal, ConnectingNowhereIsRefused) {
   close(listening);
   EXPECT_EQ(connect(stream(), local(name)), -ECONNREFUSED);
   EXPECT_EQ(bind(stream(), local(name)), -EADDRINUSE);
-  EXPECT_EQ(under_test->unlink(name), 0);
+  EXPECT_EQ(kernel.unlink(name.c_str()), 0);
   EXPECT_EQ(bind(stream(), local(name)), 0);
 }
 
@@ -338,6 +340,62 @@ TEST_P(ContractLocal, AnAbstractNameMayFillItsRoom) {
   EXPECT_EQ(local_name_of(fd), whole);
 }
 
+// --- The file at a path
+
+TEST_P(ContractLocal, APathIsAFileThatStaysUntilItIsUnlinked) {
+  const std::string name = path();
+  EXPECT_EQ(kernel.unlink(name.c_str()), -ENOENT);
+  const int listening = listener_at(local(name));
+  struct stat status = {};
+  EXPECT_EQ(kernel.lstat(name.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISSOCK(status.st_mode));
+  close(listening);
+  EXPECT_EQ(kernel.lstat(name.c_str(), &status), 0);
+  EXPECT_EQ(kernel.unlink(name.c_str()), 0);
+  EXPECT_EQ(kernel.lstat(name.c_str(), &status), -ENOENT);
+  EXPECT_EQ(kernel.unlink(name.c_str()), -ENOENT);
+}
+
+TEST_P(ContractLocal, AListenerWhosePathIsUnlinkedIsFoundByNobody) {
+  const std::string name = path();
+  const int former = listener_at(local(name));
+  EXPECT_EQ(connect(stream(), local(name)), 0);
+  struct stat before = {};
+  EXPECT_EQ(kernel.lstat(name.c_str(), &before), 0);
+  EXPECT_EQ(kernel.unlink(name.c_str()), 0);
+  EXPECT_EQ(connect(stream(), local(name)), -ENOENT);
+  const int latter = listener_at(local(name));
+  struct stat after = {};
+  EXPECT_EQ(kernel.lstat(name.c_str(), &after), 0);
+  EXPECT_NE(before.st_ino, after.st_ino);
+  const int client = stream();
+  EXPECT_EQ(connect(client, local(name)), 0);
+  accept(latter);
+  accept(former);  // who had come before
+  EXPECT_EQ(kernel.accept4(former, nullptr, nullptr, 0), -EAGAIN);
+}
+
+TEST_P(ContractLocal, AFileThatIsNoSocketIsInTheWayToo) {
+  const std::string name = path();
+  keep(kernel.open(name.c_str(), O_CREAT | O_RDWR, 0600));
+  EXPECT_EQ(bind(stream(), local(name)), -EADDRINUSE);
+  struct stat status = {};
+  EXPECT_EQ(kernel.lstat(name.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISREG(status.st_mode));
+}
+
+TEST_P(ContractLocal, APathHasPermissions) {
+  const std::string name = path();
+  EXPECT_EQ(kernel.chmod(name.c_str(), 0600), -ENOENT);
+  listener_at(local(name));
+  struct stat status = {};
+  for (const mode_t mode : {0600, 0666}) {
+    EXPECT_EQ(kernel.chmod(name.c_str(), mode), 0);
+    EXPECT_EQ(kernel.lstat(name.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode, S_IFSOCK | mode);
+  }
+}
+
 // --- Options
 
 TEST_P(ContractLocal, OptionsThatASocketWasMadeWith) {
@@ -356,6 +414,7 @@ TEST_P(ContractLocal, ThePeersProcessIsKnown) {
   const int client = stream();
   EXPECT_EQ(credentials(client).pid, 0);
   EXPECT_EQ(credentials(client).uid, static_cast<uid_t>(-1));
+  EXPECT_EQ(credentials(tcp()).uid, static_cast<uid_t>(-1));
   connect(client, name);
   const int server = accept(listening);
   for (const int fd : {client, server, pair(SOCK_STREAM).a, pair(SOCK_DGRAM).b}) {

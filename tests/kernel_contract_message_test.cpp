@@ -181,14 +181,14 @@ TEST_P(ContractMessage, AFullReceiverHoldsItsPeerBack) {
   EXPECT_EQ(connect(sender, name), 0);
   const int epoll_fd = epoll();
   control(epoll_fd, EPOLL_CTL_ADD, sender, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{sender, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{sender, EPOLLOUT}}));
   int sent = 0;
   while (send(sender, "x") == 1) ++sent;
   EXPECT_EQ(send(sender, "x"), -EAGAIN);
   EXPECT_EQ(readiness(sender), 0U);
   while (receive(receiver) == "x") --sent;
   EXPECT_EQ(sent, 0);
-  EXPECT_EQ(poll(epoll_fd), (Events{{sender, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{sender, EPOLLOUT}}));
   EXPECT_EQ(send(sender, "x"), 1);
 }
 

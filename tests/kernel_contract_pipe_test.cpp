@@ -117,25 +117,25 @@ TEST_P(ContractPipe, EachWriteIsAnEdge) {
   control(epoll_fd, EPOLL_CTL_ADD, ends_.a, EPOLLIN | EPOLLET);
   for (int i = 0; i < 2; ++i) {
     write(ends_.b, "x");
-    EXPECT_EQ(poll(epoll_fd), (Events{{ends_.a, EPOLLIN}}));
-    EXPECT_EQ(poll(epoll_fd), Events{});
+    EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends_.a, EPOLLIN}}));
+    EXPECT_EQ(poll(epoll_fd), EpollEvents{});
   }
   close(ends_.b);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends_.a, EPOLLIN | EPOLLHUP}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends_.a, EPOLLIN | EPOLLHUP}}));
 }
 
 TEST_P(ContractPipe, RoomIsAnEdgeOnlyAfterAFullPipe) {
   const int epoll_fd = epoll();
   control(epoll_fd, EPOLL_CTL_ADD, ends_.b, EPOLLOUT | EPOLLET);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends_.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends_.b, EPOLLOUT}}));
   write(ends_.b, "x");
   read(ends_.a);
-  EXPECT_EQ(poll(epoll_fd), Events{});
+  EXPECT_EQ(poll(epoll_fd), EpollEvents{});
   fill(ends_.b);
   read(ends_.a, kPage);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends_.b, EPOLLOUT}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends_.b, EPOLLOUT}}));
   close(ends_.a);
-  EXPECT_EQ(poll(epoll_fd), (Events{{ends_.b, EPOLLOUT | EPOLLERR}}));
+  EXPECT_EQ(poll(epoll_fd), (EpollEvents{{ends_.b, EPOLLOUT | EPOLLERR}}));
 }
 
 TEST_P(ContractPipe, ADuplicateOfTheWriterKeepsItOpen) {
@@ -194,8 +194,8 @@ TEST_P(ContractEventfd, EachWriteIsAnEdge) {
   control(epoll_fd, EPOLL_CTL_ADD, fd_, EPOLLIN | EPOLLET);
   for (int i = 0; i < 2; ++i) {
     kernel.write_eventfd(fd_);
-    EXPECT_EQ(poll(epoll_fd), (Events{{fd_, EPOLLIN}}));
-    EXPECT_EQ(poll(epoll_fd), Events{});
+    EXPECT_EQ(poll(epoll_fd), (EpollEvents{{fd_, EPOLLIN}}));
+    EXPECT_EQ(poll(epoll_fd), EpollEvents{});
   }
 }
 

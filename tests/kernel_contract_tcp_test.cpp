@@ -2,7 +2,7 @@
 // kernel_contract_stream_test.cpp has what happens on a connection.
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <string.h>
 
 #include "support/kernel_contract.h"

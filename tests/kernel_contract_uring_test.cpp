@@ -1,6 +1,7 @@
 // io_uring, as Linux and its model have it: rings, connections, direct descriptors, cancellation.
 // kernel_contract_uring_transfer_test.cpp has what moves bytes.
 #include <errno.h>
+#include <gmock/gmock.h>
 #include <poll.h>
 
 #include "support/uring_contract.h"

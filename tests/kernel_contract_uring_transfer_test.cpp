@@ -1,5 +1,6 @@
 // Receiving and sending by io_uring, as Linux and its model do it.
 #include <errno.h>
+#include <gmock/gmock.h>
 #include <string.h>
 
 #include "support/uring_contract.h"
@@ -183,6 +184,58 @@ TEST_P(ContractUringTransfer, MultishotDatagramsBringTheirNames) {
   EXPECT_EQ(memcmp(io_uring_recvmsg_payload(out, &header), "hello", 5), 0);
   EXPECT_EQ(static_cast<sockaddr_in*>(io_uring_recvmsg_name(out))->sin_port,
             name_of(theirs).sin_port);
+}
+
+// An empty datagram is told like another, and ends the operation (Linux 6.18).
+TEST_P(ContractUringTransfer, AMultishotRecvmsgEndsWithAnEmptyDatagram) {
+  TestedBuffers buffers(ring_.queue(), 4, 256, false);
+  ASSERT_EQ(buffers.error(), 0);
+  for (uint16_t id = 0; id < 4; ++id) buffers.provide(id);
+  const int ours = bound_udp();
+  msghdr header = {};
+  ring_.start(1, [&](auto* entry) {
+    io_uring_prep_recvmsg_multishot(entry, ours, &header, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+  });
+  ring_.turn();
+  const int theirs = udp();
+  send_to(theirs, name_of(ours), "one");
+  constexpr int kBefore = sizeof(io_uring_recvmsg_out);
+  EXPECT_THAT(without_hint(ring_.await(1)),
+              ElementsAre(Completed{1, kBefore + 3, in_buffer(0) | kMore}));
+  send_to(theirs, name_of(ours), "");
+  EXPECT_THAT(without_hint(ring_.await(1)), ElementsAre(Completed{1, kBefore, in_buffer(1)}));
+}
+
+// The length in its header is a limit to the first alone; a short buffer is to all, and with
+// MSG_TRUNC the real length is told.
+TEST_P(ContractUringTransfer, AMultishotRecvmsgFillsItsBuffers) {
+  TestedBuffers buffers(ring_.queue(), 4, 256, false);
+  ASSERT_EQ(buffers.error(), 0);
+  for (uint16_t id = 0; id < 4; ++id) buffers.provide(id);
+  const int ours = bound_udp();
+  constexpr int kBefore = sizeof(io_uring_recvmsg_out);
+  iovec piece = {nullptr, kBefore + 2};
+  msghdr header = {};
+  header.msg_iov = &piece;
+  header.msg_iovlen = 1;
+  ring_.start(1, [&](auto* entry) {
+    io_uring_prep_recvmsg_multishot(entry, ours, &header, MSG_TRUNC);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+  });
+  ring_.turn();
+  const int theirs = udp();
+  const int sizes[] = {kBefore + 2, kBefore + 5, 256};
+  const size_t sent[] = {5, 5, 1000};
+  for (unsigned i = 0; i < 3; ++i) {
+    send_to(theirs, name_of(ours), std::string(sent[i], 'x'));
+    EXPECT_THAT(without_hint(ring_.await(1)),
+                ElementsAre(Completed{1, sizes[i], in_buffer(i) | kMore}));
+    io_uring_recvmsg_out out;
+    memcpy(&out, buffers.at(size_t{i} * 256), sizeof out);
+    EXPECT_EQ(out.payloadlen, sent[i]);
+    EXPECT_EQ((out.flags & MSG_TRUNC) != 0, i != 1);
+  }
 }
 
 // --- Sending

@@ -1,5 +1,7 @@
 // Closing and destroying is legal in every callback: of this stream, of another one whose events
 // are in the same batch, of the server. What was closed is heard of no more, but for its on_close.
+#include <algorithm>
+#include <array>
 #include <memory>
 
 #include "support/stream_test.h"

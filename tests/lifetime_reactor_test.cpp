@@ -52,7 +52,7 @@ TEST_P(LifetimeReactor, StreamsOfNoServerTooAndWhatWasClosingAlready) {
 
 TEST_P(LifetimeReactor, TheServerMayBeDestroyedByWhatTheReactorDestroys) {
   serve_one(journal.options());
-  auto owned = std::make_shared<std::optional<TcpServer>>();
+  auto owned = std::make_shared<std::optional<Server>>();
   owned->emplace(reactor(), journal.options());
   ASSERT_TRUE((*owned)->listen("127.0.0.1:0"));
   peer = Peer::connect_to(*(*owned)->local_address());
@@ -122,7 +122,7 @@ TEST_P(LifetimeReactor, SlicesOutliveIt) {
 TEST_P(LifetimeReactor, SeveralInOneThread) {
   serve_one(echo_options());
   Reactor second(kernel(), reactor_options);
-  TcpServer other_server(second, echo_options());
+  Server other_server(second, echo_options());
   ASSERT_TRUE(other_server.listen("127.0.0.1:0"));
   Peer other = Peer::connect_to(*other_server.local_address());
   peer.send("one");

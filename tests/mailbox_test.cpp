@@ -1,6 +1,7 @@
 #include <eddy/core/mailbox.h>
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <numeric>
 #include <stop_token>

@@ -275,7 +275,7 @@ TEST_P(ReactorRun, ABadEnvironmentIsAnErrorOfEveryCall) {
   ASSERT_FALSE(opened);
   EXPECT_FALSE(broken.run_once(0ns));
   EXPECT_FALSE(broken.watch(0, Interest::kReadable, [](Interest) {}));
-  TcpServer unable(broken, echo_options());
+  Server unable(broken, echo_options());
   EXPECT_FALSE(unable.listen("127.0.0.1:0"));
   EXPECT_FALSE(adopt(broken, 0, echo_options()));
   EXPECT_EQ(broken.run(), 1);

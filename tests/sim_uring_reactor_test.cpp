@@ -1,7 +1,7 @@
 // Reactors with the io_uring backend over simulated kernels of every age and size.
 #include <eddy/core/reactor.h>
 #include <eddy/net/connector.h>
-#include <eddy/net/tcp_server.h>
+#include <eddy/net/server.h>
 #include <eddy/sim/world.h>
 #include <gtest/gtest.h>
 
@@ -47,8 +47,8 @@ class Echo {
 
  private:
   void echo(Reactor& server_reactor, Reactor& client_reactor) {
-    TcpServer server(server_reactor,
-                     {.on_data = [](Stream& peer, Slice bytes) { peer.send(std::move(bytes)); }});
+    Server server(server_reactor,
+                  {.on_data = [](Stream& peer, Slice bytes) { peer.send(std::move(bytes)); }});
     const auto listening = server.listen("10.0.0.1:7000");
     ASSERT_TRUE(listening.has_value()) << listening.error().message();
     std::string received;

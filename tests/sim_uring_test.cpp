@@ -3,6 +3,7 @@
 #include <eddy/core/uring_probe.h>
 #include <eddy/sim/host_kernel.h>
 #include <eddy/sim/world.h>
+#include <gmock/gmock.h>
 
 #include <algorithm>
 #include <optional>
@@ -305,6 +306,25 @@ TEST_F(SimUring, ACancellationMayLose) {
   start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
   EXPECT_THAT(turn(), ElementsAre(Completed{1, 3, 0}, Completed{2, -ENOENT, 0}));
   EXPECT_STREQ(bytes, "won");
+}
+
+// What is over but for its notification is over.
+TEST_F(SimUring, AZeroCopySendThatWinsOverItsCancellationIsToldOnce) {
+  const auto [client, server] = tcp_pair();
+  std::string bytes(1 << 20, 'x');
+  while (kernel_.send(client, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) continue;
+  start(1, [&, fd = client](auto* entry) {
+    io_uring_prep_send(entry, fd, "eddy", 4, MSG_WAITALL);
+    entry->opcode = uring::kOperationSendZeroCopy;
+  });
+  EXPECT_THAT(turn(), IsEmpty());
+  world_.run_for(std::chrono::seconds(1));
+  while (kernel_.recv(server, bytes.data(), bytes.size(), 0) > 0) continue;
+  world_.run_for(std::chrono::seconds(1));
+  strike(Fault::kCancelLost);
+  start(2, [](auto* entry) { io_uring_prep_cancel64(entry, 1, 0); });
+  EXPECT_THAT(turn(), ElementsAre(Completed{1, 4, kMore}, Completed{2, -ENOENT, 0}));
+  EXPECT_THAT(turn(kSecondNs), ElementsAre(Completed{1, 0, uring::kCompletionNotification}));
 }
 
 TEST_F(SimUring, AnAcceptedDescriptorMayComeJustBeforeTheCancellation) {

@@ -1,7 +1,7 @@
 // The world's own promises: time, chance, links, hosts, and what it says to an impossible one.
 #include <eddy/core/reactor.h>
 #include <eddy/net/connector.h>
-#include <eddy/net/tcp_server.h>
+#include <eddy/net/server.h>
 #include <eddy/sim/world.h>
 #include <errno.h>
 #include <gtest/gtest.h>
@@ -50,7 +50,7 @@ class SimWorld : public testing::TestWithParam<BackendKind> {
   Host there_ = world_.host("10.0.0.2");
   std::optional<Reactor> server_;
   std::optional<Reactor> client_;
-  std::optional<TcpServer> echo_;
+  std::optional<Server> echo_;
   TimePoint opened_at_{};
   std::string received_;
   std::optional<std::error_code> closed_;
@@ -379,7 +379,7 @@ TEST(SimWorldTrace, OneSeedOneTrace) {
     const Host there = world.host("10.0.0.2");
     Reactor client(there);
     world.faults().swarm();
-    TcpServer echo(server, {.on_data = [](Stream& peer, Slice bytes) { peer.send(bytes); }});
+    Server echo(server, {.on_data = [](Stream& peer, Slice bytes) { peer.send(bytes); }});
     EXPECT_TRUE(echo.listen("10.0.0.1:7"));
     Connector connector(client, StreamOptions{});
     auto stream = connector.connect("10.0.0.1:7");

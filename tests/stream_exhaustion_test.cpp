@@ -2,6 +2,7 @@
 // lost, nothing spins, and what is held for long in small pieces is moved out of the way.
 #include <fcntl.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "support/stream_test.h"

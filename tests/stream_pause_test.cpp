@@ -188,6 +188,65 @@ TEST_P(StreamPause, PausedInOnOpen) {
   EXPECT_TRUE(run_until([&] { return journal.data == "x"; }));
 }
 
+TEST_P(StreamPause, OnHoldALittleIsReadAndKept) {
+  serve_one(journal.options());
+  stream.hold();
+  EXPECT_FALSE(stream.is_paused());
+  peer.send("kept");
+  ASSERT_TRUE(run_until([&] { return counters().bytes_received == 4; }));
+  EXPECT_EQ(journal.events, (Events{"open"}));
+  peer.shutdown_write();
+  run_turns();
+  stream.resume();
+  EXPECT_EQ(journal.events, (Events{"open"}));
+  EXPECT_TRUE(run_until([&] { return journal.count("end") == 1; }));
+  EXPECT_EQ(journal.events, (Events{"open", "data", "end"}));
+  EXPECT_EQ(journal.data, "kept");
+}
+
+TEST_P(StreamPause, OnHoldMuchIsNotRead) {
+  serve_one(journal.options());
+  stream.hold();
+  const std::string message = pattern(16 << 20);
+  size_t sent = 0;
+  const auto send_some = [&] { sent += peer.send(std::string_view(message).substr(sent)); };
+  EXPECT_TRUE(run_until([&] {
+    send_some();
+    return stream.is_paused();
+  }));
+  for (int i = 0; i < 50; ++i) {
+    send_some();
+    run_turns(2);
+  }
+  // What io_uring may have taken for one receive, and what one read of epoll's may.
+  EXPECT_LE(counters().bytes_received, 3U << 20);
+  EXPECT_TRUE(journal.data.empty());
+  stream.resume();
+  EXPECT_TRUE(run_until([&] {
+    send_some();
+    return journal.data.size() == message.size();
+  }));
+  EXPECT_TRUE(journal.data == message);
+}
+
+// Nothing else would tell who waits for the queue to come down.
+TEST_P(StreamPause, OnHoldALostPeerDrainsTheQueue) {
+  serve_one(journal.options());
+  stream.hold();
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  EXPECT_TRUE(stream.is_full());
+  run_turns();
+  EXPECT_EQ(journal.events, (Events{"open"}));
+  peer.reset();
+  EXPECT_TRUE(run_until([&] { return journal.count("drain") == 1; }));
+  EXPECT_FALSE(stream.is_full());
+  EXPECT_FALSE(stream.send("more"));
+  EXPECT_FALSE(journal.closed());
+  stream.resume();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_EQ(journal.code, std::errc::connection_reset);
+}
+
 EDDY_ON_EVERY_CONFIGURATION(StreamPause);
 
 }  // namespace

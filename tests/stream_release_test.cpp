@@ -86,6 +86,47 @@ TEST_P(StreamRelease, WhatAPauseHeldIsDeliveredFirst) {
   EXPECT_EQ(journal.data + side.received, "12");
 }
 
+TEST_P(StreamRelease, WhatIsUnreadGoesToTheTakerAndIsReceivedFirstByTheNextStream) {
+  serve_one(journal.options());
+  peer.send("1");
+  ASSERT_TRUE(run_until([&] { return journal.data == "1"; }));
+  stream.pause();
+  peer.send("2");
+  run_turns();
+  std::string unread;
+  stream.release_unread([&](int fd, const SharedBytes& bytes) {
+    unread = bytes.view();
+    taken_.reset(fd);
+  });
+  peer.send("3");
+  EXPECT_TRUE(run_until([&] { return taken_.is_open(); }));
+  EXPECT_EQ(journal.data, "1");
+  EXPECT_EQ(journal.count("close"), 0U);
+  Journal next;
+  auto again = adopt(reactor(), taken_.release(),
+                     SharedStreamOptions(std::make_shared<StreamOptions>(next.options())),
+                     Slice::copy_of(unread));
+  ASSERT_TRUE(again);
+  peer.send("4");
+  EXPECT_TRUE(run_until([&] { return next.data == "234"; }));
+  EXPECT_EQ(next.events.front(), "open");
+  again->close();
+  EXPECT_TRUE(run_until([&] { return next.closed(); }));
+}
+
+// What had arrived before the reset is told first, and nobody takes a connection that is broken.
+TEST_P(StreamRelease, AResetInThePlaceOfWhatIsUnreadIsTold) {
+  serve_one(journal.options(), 4096);
+  stream.send(Slice::copy_of(pattern(16 << 20)));
+  stream.pause();
+  run_turns();
+  stream.release_unread([](int, const SharedBytes&) { ADD_FAILURE() << "it is broken"; });
+  run_turns();
+  peer.reset();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_TRUE(journal.code);
+}
+
 TEST_P(StreamRelease, APipesStatusFlagsAreRestored) {
   int fds[2] = {-1, -1};
   ASSERT_EQ(machine().pipe(fds, O_CLOEXEC), 0);

@@ -1,4 +1,5 @@
 // The ways to send: all of them in order, and together where they can be.
+#include <algorithm>
 #include <array>
 #include <thread>
 

@@ -1,6 +1,8 @@
 // No stream has more than its share of a turn, however fast its peer takes what is sent.
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "support/stream_test.h"
 
 namespace eddy::test {

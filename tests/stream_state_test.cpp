@@ -63,8 +63,8 @@ TEST_P(StreamStates, OptionsMayBeShared) {
   auto shared = std::make_shared<StreamOptions>(journal.options());
   shared->state = state_of<Session>();
   {
-    TcpServer first(reactor(), shared);
-    TcpServer second(reactor(), shared, {.max_connections = 1});
+    Server first(reactor(), shared);
+    Server second(reactor(), shared, {.max_connections = 1});
     Connector connector(reactor(), shared, {.timeout = 5s});
     ASSERT_TRUE(first.listen("127.0.0.1:0"));
     ASSERT_TRUE(second.listen("127.0.0.1:0"));

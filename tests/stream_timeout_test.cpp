@@ -144,6 +144,52 @@ TEST_P(StreamTimeout, TheLongestTimesAreNever) {
   EXPECT_TRUE(run_until([&] { return journal.closed(); }));
 }
 
+TEST_P(StreamTimeout, APeerThatTakesAndSendsNothingIsEndedByTheReadTimeout) {
+  StreamOptions options = journal.options();
+  options.read_timeout = 100ms;
+  const TimePoint began = now();
+  serve_one(std::move(options));
+  keep_busy_for(10s, [&] {
+    if (!journal.closed()) stream.send("x");
+    peer.receive();
+  });
+  EXPECT_TRUE(journal.closed());
+  EXPECT_GE(now() - began, 100ms);
+  EXPECT_LT(now() - began, 5s);
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+}
+
+TEST_P(StreamTimeout, TheReadTimeoutIsNotCountedWhileNothingIsRead) {
+  StreamOptions options = journal.options();
+  options.read_timeout = 60ms;
+  serve_one(std::move(options));
+  stream.pause();
+  turns_during(150ms);
+  ASSERT_FALSE(journal.closed());
+  const TimePoint resumed = now();
+  stream.resume();
+  EXPECT_TRUE(run_until([&] { return journal.closed(); }));
+  EXPECT_GE(now() - resumed, 60ms);
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+}
+
+TEST_P(StreamTimeout, TheTotalTimeoutEndsABusyStream) {
+  StreamOptions options = journal.options();
+  options.total_timeout = 150ms;
+  options.idle_timeout = 10s;
+  const TimePoint began = now();
+  serve_one(std::move(options));
+  keep_busy_for(10s, [&] {
+    peer.send("x");
+    if (!journal.closed()) stream.send("x");
+    peer.receive();
+  });
+  EXPECT_TRUE(journal.closed());
+  EXPECT_GE(now() - began, 150ms);
+  EXPECT_LT(now() - began, 5s);
+  EXPECT_EQ(journal.code, Errc::kTimedOut);
+}
+
 TEST_P(StreamTimeout, DoesNotKeepTheLoopFromSleeping) {
   serve_one(with_idle_timeout(10s));
   for (int i = 0; i < 100; ++i) peer.send("x");

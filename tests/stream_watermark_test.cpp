@@ -1,4 +1,6 @@
 // Backpressure: what a slow peer costs is bounded, and told.
+#include <algorithm>
+
 #include "support/stream_test.h"
 
 namespace eddy::test {

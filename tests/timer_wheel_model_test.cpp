@@ -2,6 +2,7 @@
 // from within callbacks, over deadlines from nanoseconds to weeks.
 #include <eddy/core/timer_wheel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>

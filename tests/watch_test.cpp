@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/inotify.h>
 
+#include <array>
 #include <fstream>
 
 #include "support/stream_test.h"

@@ -1,5 +1,4 @@
-// Arguments as people write them: durations (5s, 300ms, 1m), sizes (64, 16k, 1m), counts (100,
-// 10k). Each parser takes the whole text or gives std::nullopt.
+// Options of the command line, whose values are quantities as people write them.
 #pragma once
 
 #include <eddy/core/reactor.h>
@@ -12,14 +11,10 @@
 #include <string_view>
 #include <utility>
 
+#include "quantity.h"
+
 namespace eddy::tools {
 
-// ns, us, ms, s, m, h; a bare number is seconds, as wrk has it.
-std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
-// k, m and g are powers of 1024; a B may follow.
-std::optional<uint64_t> parse_size(std::string_view text);
-// k, m and g are powers of 1000.
-std::optional<uint64_t> parse_count(std::string_view text);
 std::optional<BackendKind> parse_backend(std::string_view text);
 
 // What an option's value has to be, for its help and for the line that refuses another.
@@ -34,6 +29,7 @@ inline constexpr Kind<std::chrono::nanoseconds> kDuration = {parse_duration, "TI
                                                              "a time such as 300ms, 5s or 1m"};
 inline constexpr Kind<uint64_t> kSize = {parse_size, "SIZE", "a size such as 64, 16k or 1m"};
 inline constexpr Kind<uint64_t> kCount = {parse_count, "N", "a number such as 100 or 10k"};
+inline constexpr Kind<double> kRate = {parse_rate, "RATE", "a rate such as 0.5, 100 or 10k"};
 inline constexpr Kind<BackendKind> kBackend = {parse_backend, "NAME", "auto, epoll or uring"};
 
 template <typename Value>
@@ -49,11 +45,12 @@ CLI::Option* add_option(CLI::App& app, const std::string& names, Target& target,
                         const Kind<Value>& kind, Range<Value> range, const std::string& shown,
                         const std::string& help) {
   const auto parse = [&target, kind, range](const std::string& text) -> std::string {
-    const auto value = kind.parse(text);
-    if (!value) return "'" + text + "' is not " + kind.example;
-    if (*value < range.least) return "'" + text + "' is too little";
-    if (*value > range.most) return "'" + text + "' is too much";
-    target = static_cast<Target>(*value);
+    const auto parsed = kind.parse(text);
+    if (!parsed) return "'" + text + "' is not " + kind.example;
+    const Value& value = *parsed;
+    if (value < range.least) return "'" + text + "' is too little";
+    if (value > range.most) return "'" + text + "' is too much";
+    target = static_cast<Target>(value);
     return {};
   };
   if (!shown.empty()) parse(shown);

@@ -14,9 +14,15 @@ struct Command {
 
 // Bad arguments, and whatever else fails before there is anything to serve or measure.
 inline constexpr int kBadUsage = 2;
+inline constexpr int kOutOfMemory = 12;  // of any command
 
 Command make_echo(CLI::App& app);
 Command make_load(CLI::App& app);
+// Below it, once its options are there.
+Command make_load_compare(CLI::App& load);
+Command make_load_merge(CLI::App& load);
 Command make_probe(CLI::App& app);
+Command make_proxy(CLI::App& app);
+Command make_resolve(CLI::App& app);
 
 }  // namespace eddy::tools

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include <optional>
+#include <vector>
 
 namespace eddy::tools {
 
@@ -11,7 +12,13 @@ namespace eddy::tools {
 // its files cannot be read.
 std::optional<uint64_t> process_cpu_ns(int pid);
 
+// Of several, and of all that descend from them, each once: a server's master has workers. Who
+// descends is told by /proc/PID/task/*/children (proc(5)). A process that has ended is not counted.
+uint64_t processes_cpu_ns(const std::vector<int>& pids);
+
 // Of this process.
 uint64_t own_cpu_ns();
+// Of the calling thread.
+uint64_t thread_cpu_ns();
 
 }  // namespace eddy::tools

@@ -5,6 +5,29 @@
 #include <algorithm>
 
 namespace eddy::tools {
+namespace {
+
+// The first character's, by the Unicode Standard's table of well-formed UTF-8 (3-7). 0: there is
+// none, or it is a control character.
+size_t printable_bytes(std::string_view text) {
+  const auto byte = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  if (first < 0x80) return first >= ' ' && first != 0x7F ? 1 : 0;
+  const size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
+  if (first < 0xC2 || first > 0xF4 || text.size() < size) return 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  }
+  const unsigned char second = byte(1);
+  // A control character (C1), characters that fewer bytes have, halves of surrogates, and those
+  // beyond U+10FFFF.
+  const bool is_none = (first == 0xC2 && second < 0xA0) || (first == 0xE0 && second < 0xA0) ||
+                       (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+                       (first == 0xF4 && second > 0x8F);
+  return is_none ? 0 : size;
+}
+
+}  // namespace
 
 std::string fixed(double number, int digits) {
   char text[64];
@@ -61,9 +84,20 @@ std::string size_text(uint64_t bytes) {
   return std::to_string(bytes) + " B";
 }
 
-std::string one_line(std::string text) {
-  std::ranges::replace_if(text, [](unsigned char c) { return c < ' ' || c == 127; }, '?');
-  return text;
+std::string one_line(std::string_view text) {
+  std::string line;
+  while (!text.empty()) {
+    const size_t size = printable_bytes(text);
+    if (size > 0) {
+      line += text.substr(0, size);
+    } else {
+      char escaped[8];
+      snprintf(escaped, sizeof escaped, "\\x%02x", static_cast<unsigned char>(text[0]));
+      line += escaped;
+    }
+    text.remove_prefix(std::max<size_t>(size, 1));
+  }
+  return line;
 }
 
 }  // namespace eddy::tools

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <string>
+#include <string_view>
 
 namespace eddy::tools {
 
@@ -18,7 +19,8 @@ std::string right(const std::string& text, size_t width);
 // With newlines in the place of blanks, so that lines are no longer than that. Those in it stay.
 std::string wrapped(std::string text, size_t width);
 
-// Without line breaks and other control characters, for what may quote an argument.
-std::string one_line(std::string text);
+// For a terminal, of what others have written: control characters and bytes that are no UTF-8 are
+// told as \x1b, line breaks among them.
+std::string one_line(std::string_view text);
 
 }  // namespace eddy::tools

@@ -1,29 +1,33 @@
-// What `eddy load` was asked to do.
+// The arguments of `eddy load`.
 #pragma once
 
-#include <eddy/core/reactor.h>
-#include <eddy/net/address.h>
-#include <stdint.h>
-
-#include <chrono>
+#include <CLI/App.hpp>
 #include <string>
+
+#include "load/http_request.h"
+#include "load/options.h"
+#include "load/outputs.h"
+#include "load/tls_options.h"
+#include "load_arrivals.h"
+#include "load_search.h"
 
 namespace eddy::tools {
 
-struct LoadOptions {
-  std::string target;  // as it was written: "tcp://127.0.0.1:7000"
-  Address address;
-  uint32_t connections = 0;
-  uint32_t depth = 0;  // requests in flight on each
-  uint64_t size = 0;   // bytes of a request, and of its answer
-  std::chrono::nanoseconds warmup{};
-  std::chrono::nanoseconds duration{};
-  std::chrono::nanoseconds timeout{};  // of a connect, and of an answer
-  uint64_t churn_per_second = 0;       // connections ended on purpose and opened again
-  uint64_t seed = 0;
-  int server_pid = 0;  // 0: not known
-  bool json = false;
-  ReactorOptions reactor;
+// What the command line says, beside what a run is told.
+struct LoadArguments : load::LoadOptions {
+  ArrivalArguments arrivals;
+  load::HttpRequest request;
+  load::TlsRequest tls_request;
+  load::OutputFiles files;
+  std::string store_mix = "get";
+  std::string script_file;
+  std::string profile_file;
+  bool quiet = false;
+  std::string prometheus;  // an address; empty: not wanted
+  SearchFlags search;
+  bool duration_given = false;
 };
+
+void describe_load(CLI::App& command, LoadArguments& arguments);
 
 }  // namespace eddy::tools

@@ -11,6 +11,10 @@ def _number(value):
     return f'{value:.2f}' if value >= 10 else f'{value:.3f}'
 
 
+def _millions(value):
+    return None if value is None else value / 1e6
+
+
 def columns(rows, right_from=1):
     """Rows of text, aligned: the columns before `right_from` to the left, the rest to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -30,7 +34,7 @@ def workload_table(results, workload, names, floor):
         ratio = results.ratio(workload.name, name, floor)
         rows.append((name, _number(median('requests_per_s')), _number(median('cpu_us_per_request')),
                      str(ratio) if ratio and name != floor else '1' if ratio else '–',
-                     _number(median('bytes_per_cpu_s') / 1e6), _number(median(SYSCALLS)),
+                     _number(_millions(median('bytes_per_cpu_s'))), _number(median(SYSCALLS)),
                      _number(median('p50_us')), _number(median('p99_us'))))
     return f'\n{workload.name}\n' + columns(rows)
 

@@ -6,6 +6,9 @@ from .statistics import paired_ratio
 
 CPU = 'cpu_us_per_request'
 SYSCALLS = 'syscalls_per_request'
+COPIED = 'copied_per_request'
+LATENESS = 'lateness_p99_us'  # of generators that send by a schedule, since each could be sent
+AMISS = 'arrivals_amiss'      # … of eddy's: requests that were made and not meant, or the reverse
 
 
 class Results:
@@ -23,13 +26,18 @@ class Results:
                               'error': str(error)})
 
     def _by_round(self, workload, server, figure):
-        return {run['round']: run[figure] for run in self.runs
+        return {run['round']: run.get(figure) for run in self.runs
                 if run['workload'] == workload and run['server'] == server}
 
     def median(self, workload, server, figure):
         """None where no run has the figure."""
         values = [v for v in self._by_round(workload, server, figure).values() if v is not None]
         return median(values) if values else None
+
+    def worst(self, workload, server, figure):
+        """The largest of any run; None where no run has the figure."""
+        values = self._by_round(workload, server, figure).values()
+        return max((v for v in values if v is not None), default=None)
 
     def ratio(self, workload, server, reference, figure=CPU):
         """Of the runs that both have in the same round; None where there are none."""
@@ -51,5 +59,7 @@ class Results:
         steal = [run['machine_steal'] for run in self.runs]
         if not self.runs:
             return 'nothing was measured'
+        lost = sum(run['lost'] for run in self.runs)
         return (f'other programs used {max(median(others), 0):.2f} of {cores} cores (median run), '
-                f'the host took {sum(steal) / len(steal):.3f} (mean), {max(steal):.3f} (worst)')
+                f'the host took {sum(steal) / len(steal):.3f} (mean), {max(steal):.3f} (worst)'
+                + (f'; {lost} datagrams were lost' if lost else ''))

@@ -1,4 +1,4 @@
-// What both bare loops share and what is not on their hot path: arguments, the listening socket,
+// What the bare loops share and what is not on their hot path: arguments, the listening socket,
 // the signal that ends them, and the line of counts that they print then.
 #pragma once
 
@@ -7,10 +7,12 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -78,18 +80,39 @@ inline void prepare_process() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
+inline sockaddr_in loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+inline void bind_and_listen(int fd, const void* address, size_t size) {
+  const auto* any = static_cast<const sockaddr*>(address);
+  if (bind(fd, any, static_cast<socklen_t>(size)) != 0) die("bind");
+  if (listen(fd, 4096) != 0) die("listen");
+}
+
 // Accepted sockets inherit TCP_NODELAY from the listener: tcp(7) does not say so, Linux does it.
 inline int listen_on_loopback(uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int one = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) die("bind");
-  if (listen(fd, 4096) != 0) die("listen");
+  const sockaddr_in address = loopback(port);
+  bind_and_listen(fd, &address, sizeof address);
+  return fd;
+}
+
+// On a Unix socket of the abstract name eddy-bench-NUMBER.
+inline int listen_on_name(uint16_t number) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;  // sun_path begins with the NUL of an abstract name
+  const int length =
+      std::snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "eddy-bench-%d", number);
+  bind_and_listen(fd, &address, offsetof(sockaddr_un, sun_path) + 1 + static_cast<size_t>(length));
   return fd;
 }
 

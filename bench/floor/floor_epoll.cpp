@@ -156,11 +156,13 @@ void Loop::run() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  unsigned buffer_size = 64 * 1024;
-  const uint16_t port = floor_loop::parse_arguments(argc, argv, {{"buffer", &buffer_size}});
+  unsigned buffer_size = 64 * 1024, over_unix = 0;
+  const uint16_t port =
+      floor_loop::parse_arguments(argc, argv, {{"buffer", &buffer_size}, {"unix", &over_unix}});
   if (buffer_size == 0) floor_loop::usage(argv[0], "buffer must not be 0", "");
   floor_loop::prepare_process();
-  Loop loop(floor_loop::listen_on_loopback(port), buffer_size);
+  Loop loop(over_unix ? floor_loop::listen_on_name(port) : floor_loop::listen_on_loopback(port),
+            buffer_size);
   loop.run();
   floor_loop::print(loop.counts);
 }

@@ -31,6 +31,7 @@ enum Tag : uint8_t { kAccept, kReceive, kTry, kSend, kQuiet };
 
 struct Options {
   unsigned segments = 4, size = 256 * 1024, ordered = 1, incremental = 1;
+  unsigned over_unix = 0;
 };
 
 // What the steady state touches lies in one cache line.
@@ -317,12 +318,14 @@ int main(int argc, char** argv) {
                                                     {{"segments", &options.segments},
                                                      {"size", &options.size},
                                                      {"ordered", &options.ordered},
-                                                     {"incremental", &options.incremental}});
+                                                     {"incremental", &options.incremental},
+                                                     {"unix", &options.over_unix}});
   if (options.size == 0 || std::popcount(options.segments) != 1 || options.segments > 32768) {
     floor_loop::usage(argv[0], "segments must be a power of two up to 32768, size not 0", "");
   }
   floor_loop::prepare_process();
   Loop loop(options);
-  loop.run(floor_loop::listen_on_loopback(port));
+  loop.run(options.over_unix ? floor_loop::listen_on_name(port)
+                             : floor_loop::listen_on_loopback(port));
   floor_loop::print(loop.counts);
 }

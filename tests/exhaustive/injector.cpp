@@ -27,6 +27,7 @@ std::span<const int> errors_of(SystemCall call) {
   static constexpr int kReceive[] = {EAGAIN, EINTR, ECONNRESET, ENOMEM};
   static constexpr int kSend[] = {EAGAIN, EINTR, EHOSTUNREACH, ENOBUFS};
   static constexpr int kFile[] = {EAGAIN, EINTR, EIO};
+  static constexpr int kDisk[] = {EINTR, EIO, ENOSPC};
   static constexpr int kInterrupted[] = {EINTR};
   static constexpr int kEnter[] = {EINTR, EAGAIN, EBUSY};
   static constexpr int kAdd[] = {ENOSPC, ENOMEM};
@@ -34,6 +35,8 @@ std::span<const int> errors_of(SystemCall call) {
   switch (call) {
     case SystemCall::kSocket:
     case SystemCall::kSocketpair:
+    case SystemCall::kPipe:
+    case SystemCall::kOpen:
     case SystemCall::kEpollCreate:
     case SystemCall::kEventfd:
     case SystemCall::kOpenSignal:
@@ -47,9 +50,17 @@ std::span<const int> errors_of(SystemCall call) {
     case SystemCall::kGetsockopt:
     case SystemCall::kSetsockopt: return kBuffers;
     case SystemCall::kRecv:
-    case SystemCall::kRecvmsg: return kReceive;
+    case SystemCall::kRecvmsg:
+    case SystemCall::kRecvmmsg: return kReceive;
     case SystemCall::kSend:
-    case SystemCall::kSendmsg: return kSend;
+    case SystemCall::kSendmsg:
+    case SystemCall::kSendmmsg:
+    case SystemCall::kSendfile:
+    case SystemCall::kSpliceFromPipe: return kSend;
+    case SystemCall::kSpliceToPipe: return kReceive;
+    case SystemCall::kPread:
+    case SystemCall::kPwrite:
+    case SystemCall::kFsync: return kDisk;
     case SystemCall::kRead:
     case SystemCall::kWritev: return kFile;
     case SystemCall::kClose:
@@ -60,7 +71,10 @@ std::span<const int> errors_of(SystemCall call) {
     case SystemCall::kUringRegister:
     case SystemCall::kUringMap:
     case SystemCall::kMapMemory:
-    case SystemCall::kDescriptorKind: return kMemory;
+    case SystemCall::kDescriptorKind:
+    case SystemCall::kLstat:
+    case SystemCall::kUnlink:
+    case SystemCall::kChmod: return kMemory;
     default: return {};
   }
 }

@@ -22,7 +22,7 @@ void set_up(Trial& trial) {
 
 void listens(Trial& trial) {
   trial.stand();
-  TcpServer another(trial.reactor(), echo_options());
+  Server another(trial.reactor(), echo_options());
   const auto listening = trial.eddy([&] { return another.listen("127.0.0.1:0"); });
   trial.tolerate(listening.has_value(), "listen");
   trial.turns(2);

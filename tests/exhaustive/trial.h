@@ -37,7 +37,7 @@ class Trial {
   void stand_cold();
   void forget_bystander() { bystander_ = nullptr; }
   Reactor& reactor() { return *reactor_; }
-  TcpServer& server() { return *server_; }
+  Server& server() { return *server_; }
   Seen& seen() { return seen_; }
   // A reactor alone, whose set-up may fail: then false.
   bool make_reactor();
@@ -78,7 +78,7 @@ class Trial {
   bool may_fail_ = false;
   bool has_turned_ = false;  // the first turn does the last of the set-up
   std::optional<Reactor> reactor_;
-  std::optional<TcpServer> server_;
+  std::optional<Server> server_;
   std::deque<Peer> peers_;
   Peer* bystander_ = nullptr;
   std::vector<std::string> lost_;

@@ -46,12 +46,6 @@ Frames feed(Framer& framer, std::string_view stream, const std::vector<size_t>& 
   return found;
 }
 
-inline std::vector<size_t> draw_cuts(FuzzedDataProvider& input) {
-  std::vector<size_t> cuts(input.ConsumeIntegralInRange<size_t>(0, 24));
-  for (size_t& cut : cuts) cut = input.ConsumeIntegral<uint8_t>() % 40;
-  return cuts;
-}
-
 // Bytes are copied when they straddle, and once more when their memory grows.
 template <typename Framer>
 void check_copies(const Framer& framer, size_t stream_bytes) {

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <vector>
+
 // A failure, which libFuzzer keeps and minimises.
 #define FUZZ_CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::eddy::fuzz::fail(#condition, __FILE__, __LINE__))
@@ -18,6 +20,13 @@ namespace eddy::fuzz {
 [[noreturn]] inline void fail(const char* condition, const char* file, int line) {
   fprintf(stderr, "%s:%d: not so: %s\n", file, line, condition);
   abort();
+}
+
+// How long the pieces are into which a stream is cut.
+inline std::vector<size_t> draw_cuts(FuzzedDataProvider& input) {
+  std::vector<size_t> cuts(input.ConsumeIntegralInRange<size_t>(0, 24));
+  for (size_t& cut : cuts) cut = input.ConsumeIntegral<uint8_t>() % 40;
+  return cuts;
 }
 
 }  // namespace eddy::fuzz

@@ -2,8 +2,14 @@
 #include <eddy/core/reactor.h>
 #include <eddy/net/connector.h>
 #include <eddy/net/tcp_server.h>
+#ifdef EDDY_HAS_TLS
+#include <eddy/net/tls/context.h>
+#endif
 
 int main() {
+#ifdef EDDY_HAS_TLS
+  if (auto ok = eddy::tls::Context::make({}); !ok) return eddy::report(ok.error());
+#endif
   eddy::Reactor reactor;
   eddy::TcpServer server(reactor, {.on_data = [](eddy::Stream& peer, eddy::Slice bytes) {
                            peer.send(std::move(bytes));

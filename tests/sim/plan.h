@@ -4,8 +4,8 @@
 
 #include <eddy/core/reactor.h>
 #include <eddy/net/listener.h>
+#include <eddy/net/server.h>
 #include <eddy/net/stream.h>
-#include <eddy/net/tcp_server.h>
 #include <eddy/sim/world.h>
 
 #include <chrono>

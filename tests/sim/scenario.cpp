@@ -1,11 +1,14 @@
 #include "scenario.h"
 
+#include <algorithm>
+#include <array>
 #include <deque>
 #include <memory>
 #include <vector>
 
 #include "bystanders.h"
 #include "client.h"
+#include "datagrams.h"
 #include "plan.h"
 #include "server.h"
 
@@ -82,6 +85,7 @@ class Scenario {
   std::vector<Site> sites_;  // the server's first
   std::unique_ptr<Server> server_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::unique_ptr<Datagrams>> datagrams_;
   std::string application_trace_;
 };
 
@@ -130,6 +134,12 @@ bool Scenario::start() {
   for (const ConnectionPlan& connection : plan_.connections) {
     clients_.push_back(std::make_unique<Client>(*sites_[1 + connection.client_host].reactor, plan_,
                                                 connection, *address, failures_));
+  }
+  const int most_copies = plan_.calm ? 1 : 4;  // each way may double it
+  for (size_t i = 1; i < sites_.size(); ++i) {
+    datagrams_.push_back(std::make_unique<Datagrams>(
+        *sites_[0].reactor, std::string(kServerAddress) + ":" + std::to_string(1000 + i),
+        *sites_[i].reactor, world_->draw(UINT64_MAX), most_copies, failures_));
   }
   for (size_t i = 0; i < sites_.size(); ++i) {
     sites_[i].host.set_descriptor_limit(i == 0 ? plan_.server_descriptors
@@ -208,6 +218,7 @@ void Scenario::heal() {
   world_->heal();
   for (Site& site : sites_) site.host.set_descriptor_limit(1024);
   for (Site& site : sites_) site.bystanders->finish();
+  for (const auto& datagrams : datagrams_) datagrams->finish();
   const auto over = [&] {
     return all_over() && (!plan_.calm || server_->closed() == clients_.size());
   };
@@ -245,6 +256,7 @@ void Scenario::finish() {
   server_->for_each([](Stream& stream) { stream.reset(); });
   const auto quiet = [&] {
     return server_->connections() == 0 &&
+           std::ranges::all_of(datagrams_, [](const auto& pair) { return pair->is_over(); }) &&
            std::ranges::all_of(sites_, [](const Site& site) { return site.bystanders->is_over(); });
   };
   if (!run_until(quiet, seconds(60))) {

@@ -1,7 +1,7 @@
 // The server under test: does with each connection what the plan says for it.
 #pragma once
 
-#include <eddy/net/tcp_server.h>
+#include <eddy/net/server.h>
 #include <eddy/sim/tape.h>
 
 #include <map>
@@ -50,7 +50,7 @@ class Server {
   std::map<uint64_t, KeptSlice> kept_;
   uint64_t next_kept_ = 0;
   uint64_t closed_ = 0;
-  std::optional<TcpServer> server_;
+  std::optional<eddy::Server> server_;
 };
 
 }  // namespace eddy::test

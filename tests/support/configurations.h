@@ -4,7 +4,9 @@
 // A suite that ends with EDDY_ON_EVERY_CONFIGURATION(Suite) has each of its tests once for each of
 // the configurations that this kernel and the environment's EDDY_BACKEND allow: Suite.Test/Epoll,
 // Suite.Test/Uring, …, Suite.Test/SimEpoll, … A suite about what no simulation has (processes,
-// threads, limits, devices) ends with EDDY_ON_EVERY_REAL_CONFIGURATION(Suite), and tells why.
+// threads, limits, devices) ends with EDDY_ON_EVERY_REAL_CONFIGURATION(Suite), and tells why; one
+// that makes a world of its own, for what only a simulation can show, with
+// EDDY_ON_EVERY_SIMULATED_CONFIGURATION(Suite).
 #pragma once
 
 #include <eddy/core/reactor.h>
@@ -63,10 +65,14 @@ inline const std::vector<Configuration>& offered_configurations() {
   return offered;
 }
 
-inline std::vector<Configuration> real_configurations() {
+inline std::vector<Configuration> configurations_that_are(bool simulated) {
   std::vector<Configuration> found = offered_configurations();
-  std::erase_if(found, [](const auto& configuration) { return configuration.simulated; });
+  std::erase_if(found, [&](const auto& each) { return each.simulated != simulated; });
   return found;
+}
+inline std::vector<Configuration> real_configurations() { return configurations_that_are(false); }
+inline std::vector<Configuration> simulated_configurations() {
+  return configurations_that_are(true);
 }
 
 // For suites that choose their backends themselves.
@@ -83,4 +89,6 @@ inline std::vector<Configuration> every_machine() {
   EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::offered_configurations())
 #define EDDY_ON_EVERY_REAL_CONFIGURATION(suite) \
   EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::real_configurations())
+#define EDDY_ON_EVERY_SIMULATED_CONFIGURATION(suite) \
+  EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::simulated_configurations())
 #define EDDY_ON_EVERY_MACHINE(suite) EDDY_ON_CONFIGURATIONS(suite, ::eddy::test::every_machine())

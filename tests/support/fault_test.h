@@ -28,6 +28,10 @@ class FaultTest : public StreamTest {
     plan().fail(SystemCall::kAccept4, error, times);
     plan().fail(UringOperation::kAccept, error, times);
   }
+  void fail_connecting(int error, FaultTimes times) {
+    plan().fail(SystemCall::kConnect, error, times);
+    plan().fail(UringOperation::kConnect, error, times);
+  }
   // Whichever way it receives and sends on sockets.
   void shorten_receiving(size_t most, FaultTimes times) {
     plan().shorten(SystemCall::kRecv, most, times);

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <eddy/core/linux_kernel.h>
-#include <eddy/sim/host_kernel.h>
 #include <eddy/sim/world.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,8 +24,6 @@ class LinuxUnderTest final : public KernelUnderTest {
   int pipe(int descriptors[2]) override {
     return pipe2(descriptors, O_NONBLOCK | O_CLOEXEC) == 0 ? 0 : -errno;
   }
-  int duplicate(int fd) override { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
-  int unlink(const std::string& path) override { return ::unlink(path.c_str()) == 0 ? 0 : -errno; }
   std::string folder() override {
     if (folder_.empty()) {
       char name[] = "/tmp/kernel_contract.XXXXXX";
@@ -43,10 +40,6 @@ class SimulatedUnderTest final : public KernelUnderTest {
  public:
   Kernel& kernel() override { return host_.kernel(); }
   int pipe(int descriptors[2]) override { return host_.pipe(descriptors, O_NONBLOCK); }
-  int duplicate(int fd) override { return host_.duplicate(fd); }
-  int unlink(const std::string& path) override {
-    return static_cast<sim::HostKernel&>(host_.kernel()).local_names.unlink(path);
-  }
   std::string folder() override { return "/run"; }
 
  private:
@@ -89,7 +82,7 @@ std::vector<KernelChoice> kernels_under_test() {
 
 KernelContract::~KernelContract() {
   for (const int fd : open_) kernel.close(fd);
-  for (const std::string& path : paths_) under_test->unlink(path);
+  for (const std::string& path : paths_) kernel.unlink(path.c_str());
 }
 
 // --- Descriptors

@@ -27,8 +27,6 @@ class KernelUnderTest {
   virtual ~KernelUnderTest() = default;
   virtual Kernel& kernel() = 0;
   virtual int pipe(int descriptors[2]) = 0;  // pipe2(2), O_NONBLOCK
-  virtual int duplicate(int fd) = 0;         // dup(2)
-  virtual int unlink(const std::string& path) = 0;
   // Where socket files can be made.
   virtual std::string folder() = 0;
 };
@@ -64,7 +62,7 @@ class KernelContract : public testing::TestWithParam<KernelChoice> {
   int udp() { return socket(AF_INET, SOCK_DGRAM); }
   Ends pair(int type);  // socketpair(2)
   Ends pipe();          // the reading end, the writing end
-  int duplicate(int fd) { return keep(under_test->duplicate(fd)); }
+  int duplicate(int fd) { return keep(kernel.duplicate(fd)); }
 
   // --- TCP and UDP, on 127.0.0.1
   static sockaddr_in inet(const char* ip, uint16_t port);
@@ -127,7 +125,7 @@ class KernelContract : public testing::TestWithParam<KernelChoice> {
   std::vector<std::string> paths_;
 };
 
-using Events = std::vector<std::pair<int, uint32_t>>;
+using EpollEvents = std::vector<std::pair<int, uint32_t>>;
 inline constexpr int64_t kLongNs = 5'000'000'000;
 
 }  // namespace eddy::test

@@ -58,11 +58,7 @@ class Machine {
     if (host_) return host_->pipe(descriptors, flags & O_NONBLOCK);
     return ::pipe2(descriptors, flags) == 0 ? 0 : -errno;
   }
-  int duplicate(int fd) const {
-    if (host_) return host_->duplicate(fd);
-    const int same = ::dup(fd);
-    return same < 0 ? -errno : same;
-  }
+  int duplicate(int fd) const { return kernel().duplicate(fd); }
   ssize_t write(int fd, std::string_view bytes) const {
     const iovec piece = {const_cast<char*>(bytes.data()), bytes.size()};  // NOLINT: iovec's type
     return kernel().writev(fd, &piece, 1);
@@ -78,6 +74,13 @@ class Machine {
     size_t count = 0;
     while (folder != nullptr && readdir(folder.get()) != nullptr) ++count;
     return count;
+  }
+
+  // In work that a pool does: a call that blocks for so long.
+  void block(std::chrono::nanoseconds time) const {
+    if (host_) return host_->spend(time);
+    ::poll(nullptr, 0,
+           static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(time).count()));
   }
 
   // --- Time

@@ -11,22 +11,10 @@ namespace eddy::test {
 
 // The period is a prime above any buffer's size in use, so that no shift by a power of two goes
 // unseen.
-inline char pattern_at(uint64_t offset) {
-  const uint64_t place = offset % 16'777'213;
-  return static_cast<char>((place * 0x9E3779B97F4A7C15U) >> 56);
-}
+char pattern_at(uint64_t offset);
 
-inline std::string pattern(size_t size, uint64_t offset = 0) {
-  std::string bytes(size, '\0');
-  for (size_t i = 0; i < size; ++i) bytes[i] = pattern_at(offset + i);
-  return bytes;
-}
+std::string pattern(size_t size, uint64_t offset = 0);
 
-inline bool is_pattern(std::string_view bytes, uint64_t offset) {
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    if (bytes[i] != pattern_at(offset + i)) return false;
-  }
-  return true;
-}
+bool is_pattern(std::string_view bytes, uint64_t offset);
 
 }  // namespace eddy::test

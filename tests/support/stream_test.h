@@ -1,8 +1,9 @@
 // The fixture of suites about streams: a server, the journal of what its streams tell, and peers.
 #pragma once
 
-#include <eddy/net/tcp_server.h>
+#include <eddy/net/server.h>
 
+#include <algorithm>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -78,7 +79,7 @@ class StreamTest : public ReactorTest {
   }
 
   Journal journal;
-  std::optional<TcpServer> server;
+  std::optional<Server> server;
   Peer peer;
   Stream stream;
 };

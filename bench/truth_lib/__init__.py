@@ -1,0 +1,1 @@
+"""The parts of bench/truth, one subject a module."""
