@@ -6,8 +6,6 @@
 #include <utility>
 
 namespace eddy::sim {
-namespace {}  // namespace
-
 int DatagramSocket::match(const HostKernel& host, const Name& destination,
                           const Name& source) const {
   if (&host != &host_ || local_.port != destination.port) return 0;

@@ -1,4 +1,4 @@
-// eddy load: a load generator for echo servers.
+// eddy load: a load generator that measures itself as well as the server.
 #include <eddy/core/reactor.h>
 #include <signal.h>
 #include <stdio.h>

@@ -36,29 +36,16 @@ uint64_t count_of(const Troubles& troubles, Trouble trouble) {
   return total;
 }
 
-namespace {
-
-template <typename Counts>
-std::string most_frequent(const Troubles& troubles, Counts counts) {
+std::string main_cause(const Troubles& troubles, std::optional<Trouble> trouble) {
   std::string cause;
   uint64_t most = 0;
   for (const auto& [key, count] : troubles) {
-    if (counts(key.first) && count > most) {
+    if (key.first == trouble.value_or(key.first) && count > most) {
       most = count;
       cause = key.second;
     }
   }
   return cause;
-}
-
-}  // namespace
-
-std::string main_cause(const Troubles& troubles) {
-  return most_frequent(troubles, [](Trouble) { return true; });
-}
-
-std::string main_cause(const Troubles& troubles, Trouble trouble) {
-  return most_frequent(troubles, [trouble](Trouble each) { return each == trouble; });
 }
 
 }  // namespace eddy::load

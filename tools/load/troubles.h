@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -24,8 +25,7 @@ const char* name_of(Trouble trouble);  // "timed_out": in JSON
 const char* text_of(Trouble trouble);  // "timed out"
 uint64_t count_of(const Troubles& troubles);
 uint64_t count_of(const Troubles& troubles, Trouble trouble);
-// The most frequent cause of all, or of that kind; empty if there was none.
-std::string main_cause(const Troubles& troubles);
-std::string main_cause(const Troubles& troubles, Trouble trouble);
+// The most frequent cause of that kind, or of all; empty if there was none.
+std::string main_cause(const Troubles& troubles, std::optional<Trouble> trouble = std::nullopt);
 
 }  // namespace eddy::load
