@@ -235,6 +235,15 @@ const kOutcomes = [
   ['unanswered', 'unanswered at the end', '--orange'], ['unsent', 'never sent', '--grey'],
 ];
 
+// What the answers say, beside that there are some: the statuses of HTTP, a store's keys.
+function answerKinds() {
+  const {statuses, reads} = result;
+  const counted = Object.entries(statuses || reads || {}).filter(([, times]) => times > 0);
+  if (counted.length === 0) return null;
+  const words = counted.map(([kind, times]) => `${count(times)} ${kind}`).join(', ');
+  return make('p', {id: 'answer_kinds'}, `${statuses ? 'Answers by status' : 'Keys that were read'}: ${words}.`);
+}
+
 function outcomes() {
   const parts = kOutcomes.filter(([key]) => requests[key] > 0);
   const sum = parts.map(([key, words]) => `${count(requests[key])} ${words}`).join(' + ') || '0';
@@ -244,6 +253,7 @@ function outcomes() {
   const troubles = (result.troubles || []).map(({kind, cause, count: times}) => [causes[kind] || kind, cause, count(times)]);
   return card('outcomes', 'What became of the requests', 'Every scheduled request is accounted for.',
     bar, make('p', {class: 'sum', id: 'sum'}, `${count(requests.scheduled)} scheduled = ${sum}`),
+    answerKinds(),
     troubles.length === 0 ? soft('No connection met trouble.') : table(['trouble', 'cause', 'times'], troubles, [1]));
 }
 
