@@ -16,7 +16,8 @@ MODES = {
     'http': ('', 'HTTP requests by load generators, of which each counts what itself takes'),
     'redis': ('', 'GETs of redis-server, by the same'),
     'load': ('', 'echo over TCP, by the same'),
-    'paced': ('', 'the same, as a Poisson process has them; DEPTH is how many a second'),
+    'paced': ('', 'the same, as a Poisson process has them, for ten times as long; DEPTH is how many a '
+                  'second'),
     'loaded': ('', 'servers for load generators, which are not compared'),
 }
 _UNITS = {'B': 1, 'KiB': 1024, 'MiB': 1024 * 1024}

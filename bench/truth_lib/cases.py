@@ -7,6 +7,10 @@ from . import analytic, runs
 from .runs import PERCENTS
 
 _UTILISATION = 0.6
+# Long enough that what else a machine does, for a millisecond now and then, is a small part of it.
+_SERVICE_US = 1_000
+_DELAY_US = 200_000
+_DELAY_RATE = 300
 _CONNECTIONS = 256
 _STOP_RATE = 1000
 _STOP_DELAY_US = 5000
@@ -24,27 +28,28 @@ class Queue:
     name: str
     model: str
     mean_us: float
+    rate: float      # a second
     truth: Callable  # (mean, utilisation, percent) -> µs
-
-    @property
-    def rate(self):
-        return _UTILISATION * 1e6 / self.mean_us
 
     def truths(self, path_us):
         return {p: self.truth(self.mean_us, _UTILISATION, p) + path_us for p in PERCENTS}
 
 
-def delay(mean_us=10_000):
-    return Queue(f'answers after {mean_us / 1000:g} ms', 'delay', mean_us,
+def delay():
+    return Queue(f'answers after {_DELAY_US / 1000:g} ms', 'delay', _DELAY_US, _DELAY_RATE,
                  lambda mean, utilisation, percent: mean)
 
 
-def md1(mean_us=500):
-    return Queue('M/D/1', 'md1', mean_us, analytic.md1_quantile)
+def _one_after_the_other(name, model, truth):
+    return Queue(name, model, _SERVICE_US, _UTILISATION * 1e6 / _SERVICE_US, truth)
 
 
-def mm1(mean_us=500):
-    return Queue('M/M/1', 'mm1', mean_us, analytic.mm1_quantile)
+def md1():
+    return _one_after_the_other('M/D/1', 'md1', analytic.md1_quantile)
+
+
+def mm1():
+    return _one_after_the_other('M/M/1', 'mm1', analytic.mm1_quantile)
 
 
 def _load(setting, server, rate, seconds, seed, arrivals='poisson'):
