@@ -49,6 +49,11 @@ std::int64_t HistogramLayout::highest_at(std::size_t index) const noexcept {
   return lowest_at(index) + ((std::int64_t{1} << (bucket_at(index) + unit_magnitude_)) - 1);
 }
 
+int HistogramLayout::coarser_by(const HistogramLayout& other) const noexcept {
+  const bool differs = unit_magnitude_ != other.unit_magnitude_ || greatest_ != other.greatest_;
+  return differs ? -1 : std::max(other.half_magnitude_ - half_magnitude_, -1);
+}
+
 Histogram::Histogram(const HistogramOptions& options)
     : layout_(options),
       counts_(static_cast<std::uint64_t*>(std::calloc(layout_.size(), sizeof(std::uint64_t)))) {
@@ -76,11 +81,38 @@ bool Histogram::merge(const Histogram& other) noexcept {
   for (; index < touched.end; ++index) {
     if (from[index] != 0) counts_[index] += from[index];
   }
+  add_totals(other);
+  return true;
+}
+
+void Histogram::add_totals(const Histogram& other) noexcept {
   count_ += other.count_;
   overflowed_ += other.overflowed_;
   sum_ += other.sum_;
   minimum_ = std::min(minimum_, other.minimum_);
   maximum_ = std::max(maximum_, other.maximum_);
+}
+
+// In the lower half of its first bucket the other layout has a count for each unit, and this one's
+// buckets change; behind it, 2^shift neighbours are one count here, always so far down.
+bool Histogram::merge_finer(const Histogram& other) noexcept {
+  const int shift = layout_.coarser_by(other.layout_);
+  if (shift < 0) return false;
+  const Touched touched = other.touched();
+  const std::uint64_t* const from = other.counts_.get();
+  const auto even = static_cast<std::size_t>(other.layout_.sub_bucket_count() / 2);
+  for (std::size_t i = touched.first; i < std::min(touched.end, even); ++i) {
+    if (from[i] != 0) counts_[layout_.index_of(other.layout_.lowest_at(i))] += from[i];
+  }
+  const std::size_t together = std::size_t{1} << shift;
+  const std::size_t down = layout_.index_of(other.layout_.lowest_at(even)) - (even >> shift);
+  for (std::size_t i = std::max(touched.first / together * together, even); i < touched.end;
+       i += together) {
+    std::uint64_t sum = 0;
+    for (std::size_t k = 0; k < together; ++k) sum += from[i + k];
+    if (sum != 0) counts_[(i >> shift) + down] += sum;
+  }
+  add_totals(other);
   return true;
 }
 

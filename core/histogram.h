@@ -76,6 +76,10 @@ class HistogramLayout {
     return highest_at(index_of(value));
   }
 
+  // n, if 2^n counts of the other one are one count here (but for its first sub_bucket_count / 2
+  // ones, of which fewer are); -1 if it has fewer digits, or differs in more than its digits.
+  int coarser_by(const HistogramLayout& other) const noexcept;
+
   bool operator==(const HistogramLayout& other) const noexcept {
     return options_ == other.options_;
   }
@@ -125,10 +129,14 @@ class Histogram {
   // Adds what the other one has counted. False, and nothing is done, if its layout is another.
   [[nodiscard]] bool merge(const Histogram& other) noexcept;
 
-  // The same, of a histogram that is known by its numbers alone: it was added up by others (by MPI,
-  // say), or read from somewhere. All counts 0: nothing is added, whatever the rest says. False,
-  // and nothing is done, if there are not as many counts as the layout has, or if minimum and
-  // maximum (as `minimum()` and `maximum()` tell them) are not among what was counted.
+  // The same, of one that may have more digits: as if its values had been recorded here. False, and
+  // nothing is done, if it has fewer, or differs in more than its digits.
+  [[nodiscard]] bool merge_finer(const Histogram& other) noexcept;
+
+  // As `merge`, of a histogram that is known by its numbers alone: it was added up by others (by
+  // MPI, say), or read from somewhere. All counts 0: nothing is added, whatever the rest says.
+  // False, and nothing is done, if there are not as many counts as the layout has, or if minimum
+  // and maximum (as `minimum()` and `maximum()` tell them) are not among what was counted.
   [[nodiscard]] bool merge(std::span<const std::uint64_t> counts, std::uint64_t overflowed,
                            std::uint64_t sum, std::int64_t minimum, std::int64_t maximum) noexcept;
 
@@ -170,6 +178,7 @@ class Histogram {
     std::size_t end;
   };
   Touched touched() const noexcept;
+  void add_totals(const Histogram& other) noexcept;
 
   HistogramLayout layout_;
   std::unique_ptr<std::uint64_t[], Free> counts_;

@@ -255,6 +255,46 @@ TEST(Histogram, MergedOnesAreAsIfOneHadRecordedAll) {
   EXPECT_EQ(merged.maximum(), whole.maximum());
 }
 
+TEST(Histogram, OfOnesWithMoreDigitsItIsAsIfOneHadRecordedAll) {
+  for (const auto& [digits, more] : {std::pair(1, 2), {1, 3}, {2, 3}, {2, 5}, {3, 3}}) {
+    for (const std::int64_t lowest : {1, 1000}) {
+      const HistogramOptions options{.lowest = lowest, .highest = 1'000'000'000, .digits = digits};
+      Histogram whole(options);
+      Histogram merged(options);
+      Values values({.highest = 3'000'000'000});
+      for (int part = 0; part < 2; ++part) {
+        Histogram finer({.lowest = lowest, .highest = options.highest, .digits = more});
+        EXPECT_TRUE(merged.merge_finer(finer));
+        for (std::size_t i = 0; i < 10'000; ++i) {
+          const std::int64_t value = values.next();
+          whole.record(value);
+          finer.record(value);
+        }
+        EXPECT_TRUE(merged.merge_finer(finer));
+      }
+      EXPECT_TRUE(std::ranges::equal(merged.counts(), whole.counts())) << digits << " of " << more;
+      EXPECT_EQ(merged.count(), 20'000);
+      EXPECT_GT(merged.overflowed(), 0);
+      EXPECT_EQ(merged.overflowed(), whole.overflowed());
+      EXPECT_EQ(merged.sum(), whole.sum());
+      EXPECT_EQ(merged.minimum(), whole.minimum());
+      EXPECT_EQ(merged.maximum(), whole.maximum());
+    }
+  }
+}
+
+TEST(Histogram, OnlyOnesThatAreAsFineAreMergedAsFinerOnes) {
+  Histogram histogram;
+  for (const HistogramOptions& options :
+       {HistogramOptions{.digits = 2}, HistogramOptions{.lowest = 1000, .digits = 4},
+        HistogramOptions{.highest = kMinute, .digits = 4}}) {
+    Histogram other(options);
+    other.record(5);
+    EXPECT_FALSE(histogram.merge_finer(other));
+  }
+  EXPECT_EQ(histogram.count(), 0);
+}
+
 TEST(Histogram, OneThatIsKnownByItsNumbersIsMergedAlike) {
   const HistogramOptions options{.highest = 1'000'000'000};
   Histogram first(options);

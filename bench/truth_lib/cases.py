@@ -20,6 +20,7 @@ _STOP_DELAY_US = 5000
 class Setting:
     build: str
     cores: tuple
+    warmup_s: float = 1
     path_us: float = 0  # there and back, as measured where the server adds nothing
 
 
@@ -55,7 +56,8 @@ def mm1():
 def _load(setting, server, rate, seconds, seed, arrivals='poisson'):
     command = runs.eddy_command(setting.build, f'tcp://127.0.0.1:{server.port}', seconds,
                                 '-c', str(_CONNECTIONS), '-R', f'{rate:g}', '--arrivals', arrivals,
-                                '--spin', '50ms', '--seed', str(seed))
+                                '--warmup', f'{setting.warmup_s * 1000:.0f}ms', '--spin', '50ms',
+                                '--seed', str(seed))
     return runs.eddy_told(runs.run(command, setting.cores[1], seconds))
 
 
@@ -74,7 +76,7 @@ def run_stop(setting, seconds, stop_s):
     """A server that answers after some milliseconds and is stopped: what eddy says, and what is
     true."""
     with runs.queue(setting.build, setting.cores[0], 'delay', _STOP_DELAY_US) as server:
-        stopping = runs.Stopping(server, 1 + seconds / 2, stop_s)
+        stopping = runs.Stopping(server, setting.warmup_s + seconds / 2, stop_s)
         told = _load(setting, server, _STOP_RATE, seconds, 1, 'constant')
         lasted = stopping.lasted()
     responses = analytic.stopped_responses(_STOP_RATE, seconds, _STOP_DELAY_US / 1e6, seconds / 2,

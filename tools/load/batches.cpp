@@ -1,5 +1,7 @@
 #include "load/batches.h"
 
+#include <stdlib.h>
+
 #include <utility>
 
 namespace eddy::load {
@@ -20,8 +22,7 @@ Batches Batches::of(std::vector<Histogram> complete) {
 
 void Batches::add(std::span<const Histogram> span) {
   for (const Histogram& histogram : span) {
-    histogram.for_each(
-        [this](const Histogram::Bucket& bucket) { record(bucket.highest, bucket.count); });
+    if (!batches_[complete_].merge_finer(histogram)) abort();
   }
   end_span();
 }

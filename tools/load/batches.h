@@ -37,7 +37,7 @@ class Batches {
   // a tenth of a second suits most runs.
   void end_span();
 
-  // Records all that these histograms have, and ends the span.
+  // Records all that these histograms have, of at least as many digits, and ends the span.
   void add(std::span<const Histogram> span);
 
   // The batches, all of equally many spans, in the order of time. What was recorded since the last

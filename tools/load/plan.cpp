@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "load/batches.h"
 #include "load/random.h"
 
 namespace eddy::load {
@@ -10,8 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr int64_t kSlices = 128;
-constexpr std::chrono::nanoseconds kLongestSlice = 100ms;
+// As few as batches want: each is added up while requests may become due on the same core.
+constexpr int64_t kSlices = Batches::kMost / 2;
+constexpr std::chrono::nanoseconds kLongestSlice = 250ms;
 constexpr std::chrono::nanoseconds kShortestSlice = 1ms;
 // A closed loop that ends by the number of its requests may be short.
 constexpr std::chrono::nanoseconds kSliceOfUnknown = 10ms;

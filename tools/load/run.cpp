@@ -165,6 +165,7 @@ void LoadRun::ended(Part& part, const Worker::Outcome& outcome, const Record& re
   part.outcome = outcome;
   part.slices = UINT64_MAX;
   after_.merge(record);
+  if (parts_.size() > 1) merge_into(part.lateness, record.lateness);
   is_heard_ = is_heard_ || record.bytes_received > 0;
   close_slices();
   if (++ended_ == parts_.size()) over();
@@ -212,10 +213,11 @@ void LoadRun::measured(Part& part, std::unique_ptr<Record> record, uint64_t slic
     record->bytes_received = 0;
     record->strays = 0;
     second_.merge(*record);
+    second_is_empty_ = false;
     return spare_.give(std::move(record));
   }
   part.slices = slices;
-  merge_into(part.lateness, record->lateness);
+  if (parts_.size() > 1) merge_into(part.lateness, record->lateness);
   if (slices == Worker::kRest) {
     rest_.merge(*record);
     spare_.give(std::move(record));
@@ -245,14 +247,19 @@ void LoadRun::close_slices() {
 }
 
 // Null: nothing was measured in it.
-void LoadRun::add_slice(const Record* slice) {
+void LoadRun::add_slice(Record* slice) {
   // What comes after the window belongs to its last second, so that is told when it is over.
   if ((slices_ - seconds_end_) * slice_ >= 1s - slice_ / 2)
     end_second((slices_ - seconds_end_) * slice_);
   ++slices_;
   if (slice == nullptr) return batches_.end_span();
   batches_.add(slice->response_of);
-  second_.merge(*slice);
+  if (second_is_empty_) {
+    std::swap(second_, *slice);
+  } else {
+    second_.merge(*slice);
+  }
+  second_is_empty_ = false;
 }
 
 void LoadRun::end_second(std::chrono::nanoseconds length) {
@@ -262,6 +269,7 @@ void LoadRun::end_second(std::chrono::nanoseconds length) {
   for (Observer* observer : observers_) observer->add(start, length, second_);
   total_.merge(second_);
   second_.reset();
+  second_is_empty_ = true;
   seconds_end_ = slices_;
   if (phase_ == Phase::kMeasuring) show();
   // Whoever looks may interrupt the run, if the window has not ended by itself meanwhile.
@@ -306,7 +314,7 @@ LoadReport LoadRun::report() {
     worker.connections = part.options.connections;
     worker.seconds = seconds_of(window);
     worker.cpu_ns = outcome.cpu_ns;
-    merge_into(worker.lateness, part.lateness);
+    merge_into(worker.lateness, parts_.size() > 1 ? part.lateness : total_.lateness);
   }
   report.seconds = to > from ? seconds_of(to - from) : 0;
   tell_certainty(report, batches_, options_);

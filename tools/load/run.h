@@ -79,7 +79,7 @@ class LoadRun {
     Worker* worker = nullptr;  // in a pool, only its own thread looks at it
     SharedStatus status;
     uint64_t slices = 0;  // that it has handed over
-    Histogram lateness;
+    Histogram lateness;   // if there are several parts
     Worker::Outcome outcome{};
   };
 
@@ -98,7 +98,7 @@ class LoadRun {
   void pool_ended();
   void add_pending(size_t place, std::unique_ptr<Record> record);
   void close_slices();
-  void add_slice(const Record* slice);
+  void add_slice(Record* slice);
   void end_second(std::chrono::nanoseconds length);
   void over();
   void tend();
@@ -132,7 +132,8 @@ class LoadRun {
   uint64_t slices_ = 0;                          // that all have
   uint64_t seconds_end_ = 0;                     // slices that belong to seconds that are told
   Record total_;
-  Record second_;           // that goes on
+  Record second_;  // that goes on
+  bool second_is_empty_ = true;
   Record rest_;             // of the window, after its last slice
   Record after_;            // what came after the window's end
   uint64_t completed_ = 0;  // in the window
