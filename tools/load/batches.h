@@ -33,8 +33,7 @@ class Batches {
 
   void record(int64_t value, uint64_t times = 1) { batches_[complete_].record(value, times); }
 
-  // Ends a span of time. All are of the same length, and together at least 64 should be expected;
-  // a tenth of a second suits most runs.
+  // Ends a span of time. All are of the same length, and together at least 64 should be expected.
   void end_span();
 
   // Records all that these histograms have, of at least as many digits, and ends the span.
