@@ -75,6 +75,20 @@ TEST_P(LoadTruth, AQueueOfConstantServiceIsToldToTheHistogramsResolution) {
   EXPECT_EQ(response.maximum(), truth.maximum());
 }
 
+// Also where a whole number of slices would be over at the very moment at which the window is.
+TEST_P(LoadTruth, AWindowHasAsManyBatchesAsAreWanted) {
+  options_.rate = 300;
+  options_.address = serve(test::echo_options());
+  for (const auto window : {1s, 2s, 3s, 10s, 16s, 60s}) {
+    options_.duration = window;
+    LoadRun run(reactor(), options_);
+    ASSERT_TRUE(run.start());
+    while (!run.is_over()) ASSERT_TRUE(reactor().run_once(1s));
+    EXPECT_GE(run.batches().complete().size(), Batches::kMost / 2) << window.count() << " s";
+    EXPECT_LT(run.batches().complete().size(), Batches::kMost) << window.count() << " s";
+  }
+}
+
 // A search on whole runs: the rate at which an objective's percentile is the true one.
 TEST_P(LoadTruth, TheHighestRateOfAQueueIsFound) {
   const Objective objective = *parse_objective("p95<4ms");

@@ -11,8 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// As few as batches want: each is added up while requests may become due on the same core.
-constexpr int64_t kSlices = Batches::kMost / 2;
+// As few as batches want, beside the last one, which is not over when the window is: each is added
+// up while requests may become due on the same core.
+constexpr int64_t kSlices = Batches::kMost / 2 + 1;
 constexpr std::chrono::nanoseconds kLongestSlice = 250ms;
 constexpr std::chrono::nanoseconds kShortestSlice = 1ms;
 // A closed loop that ends by the number of its requests may be short.

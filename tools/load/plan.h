@@ -12,7 +12,7 @@ namespace eddy::load {
 Schedule schedule_of(const LoadOptions& options);
 
 // The spans of time in which what was measured is added up: a second has a whole number of them,
-// and a window 128 at the least.
+// and a window 65 at the least; of which the last is not over when the window is.
 std::chrono::nanoseconds slice_of(const LoadOptions& options);
 
 // How long the window is in which the schedule has options.requests of them, which are given. Of a

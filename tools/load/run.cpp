@@ -255,7 +255,7 @@ void LoadRun::add_slice(Record* slice) {
   if (slice == nullptr) return batches_.end_span();
   batches_.add(slice->response_of);
   if (second_is_empty_) {
-    std::swap(second_, *slice);
+    std::swap(second_, *slice);  // sooner done than adding it up
   } else {
     second_.merge(*slice);
   }
